@@ -1,0 +1,1 @@
+"""The lab server: one local process that speaks the providers' own wire protocols."""
