@@ -1,0 +1,149 @@
+"""The little HTTP that every protocol file needs: a request, a response, an event stream, a route table.
+
+ASGI underneath and nothing in between: a framework's routing and response objects cost more than a T = 0 answer.
+Nothing here knows a provider.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from json.encoder import encode_basestring  # type: ignore[attr-defined]
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+Json = Any
+Headers = list[tuple[bytes, bytes]]
+
+JSON_TYPE = (b"content-type", b"application/json")
+EVENT_STREAM_TYPE = (b"content-type", b"text/event-stream; charset=utf-8")
+NO_CACHE = (b"cache-control", b"no-cache")
+
+
+class MalformedJson(ValueError):
+    """The body is not a JSON object. `detail` says where it stops being one."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+
+
+class Request:
+    """One HTTP request, its body already read."""
+
+    def __init__(self, method: str, path: str, raw_query: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes):
+        self.method = method
+        self.path = path
+        self.raw_query = raw_query
+        self.body = body
+        self.headers: dict[str, str] = {k.decode("latin-1"): v.decode("latin-1") for k, v in headers}
+        """Names in lower case, as ASGI gives them; of a repeated header the last."""
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        return {k: v[-1] for k, v in parse_qs(self.raw_query.decode("latin-1"), keep_blank_values=True).items()}
+
+    @cached_property
+    def bearer(self) -> str | None:
+        """The token of `Authorization: Bearer`, or None."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token.strip() or None if scheme.lower() == "bearer" else None
+
+    def json(self) -> dict[str, Json]:
+        """The body as a JSON object.
+
+        Raises:
+            MalformedJson: empty, not UTF-8, not JSON, nested too deeply, or not an object.
+        """
+        try:
+            value = json.loads(self.body)
+        except UnicodeDecodeError as error:
+            raise MalformedJson(f"the body is not UTF-8: byte {error.start}") from None
+        except json.JSONDecodeError as error:
+            raise MalformedJson(f"{error.msg}: line {error.lineno} column {error.colno}") from None
+        except RecursionError:
+            raise MalformedJson("the JSON is nested too deeply") from None
+        if not isinstance(value, dict):
+            raise MalformedJson("the body must be a JSON object")
+        return value
+
+
+@dataclass(slots=True)
+class Response:
+    """A whole answer."""
+
+    status: int
+    body: bytes
+    headers: Headers = field(default_factory=list)
+
+    @classmethod
+    def json(cls, value: Json, *, status: int = 200, headers: Iterable[tuple[bytes, bytes]] = ()) -> Response:
+        return cls(status, dump(value), [JSON_TYPE, *headers])
+
+
+@dataclass(slots=True)
+class EventStream:
+    """An answer that arrives in pieces. Status is 200 by the time anything can go wrong."""
+
+    frames: AsyncIterator[bytes]
+    headers: Headers = field(default_factory=list)
+    watch: bool = True
+    """Watch for the client going away. Off where the whole stream leaves in one write."""
+    status: int = 200
+
+
+Answer = Response | EventStream
+Handler = Callable[..., Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`pattern` is a path with `{name}` for one segment; a name may be followed by a literal such as `:countTokens`."""
+
+    method: str
+    pattern: str
+    handler: Handler
+
+
+class Routes:
+    """A route table. Plain paths are found in a dict, patterns one after the other."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._plain: dict[str, dict[str, Handler]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Handler]]] = []
+        by_pattern: dict[str, dict[str, Handler]] = {}
+        for route in routes:
+            by_pattern.setdefault(route.pattern, {})[route.method] = route.handler
+        for pattern, methods in by_pattern.items():
+            if "{" in pattern:
+                self._patterns.append((_compile(pattern), methods))
+            else:
+                self._plain[pattern] = methods
+
+    def find(self, path: str) -> tuple[Mapping[str, Handler], dict[str, str]]:
+        """The handlers by method at a path, and what its `{names}` matched; no handlers when the path is unknown."""
+        if methods := self._plain.get(path):
+            return methods, {}
+        for pattern, methods in self._patterns:
+            if match := pattern.fullmatch(path):
+                return methods, {name: unquote(value) for name, value in match.groupdict().items()}
+        return {}, {}
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+?)", re.escape(pattern)))
+
+
+def dump(value: Json) -> bytes:
+    """Compact JSON, UTF-8, characters as they are."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def dump_text(text: str) -> bytes:
+    """A JSON string literal: the hot part of every stream event."""
+    return encode_basestring(text).encode("utf-8", "replace")
