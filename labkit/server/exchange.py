@@ -1,0 +1,168 @@
+"""One request on its way through the server: who asks, what it became, what the journal will say of it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from labkit import prices
+from labkit.engine.base import Engine
+from labkit.registry import Model
+from labkit.server.errors import ApiError
+from labkit.server.generation import Generation, GenerationRequest
+from labkit.server.http import Request
+from labkit.server.journal import Entry, Wire, mask
+from labkit.server.limits import Exceeded
+from labkit.server.tenants import Tenant
+
+COALESCE_BYTES = 16 * 1024
+STEPS_A_SLICE = 256
+"""An unpaced generation lets other requests in after this many frames."""
+
+
+class Exchange:
+    """A request with its tenant, and the journal entry it is turning into."""
+
+    def __init__(self, request: Request, provider: str, tenant: Tenant, engine: Engine, started: float) -> None:
+        self.request = request
+        self.tenant = tenant
+        self.engine = engine
+        self.started = started
+        self.generation: Generation | None = None
+        self.wire = Wire(request)
+        self.entry = Entry(
+            id=0,
+            request_id=f"req_{uuid4().hex[:24]}",
+            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            lab_time=round(tenant.clock.now(), 3),
+            tenant=mask(tenant.key),
+            provider=provider,
+            method=request.method,
+            path=request.path,
+            retry=_whole(request.headers.get("x-stainless-retry-count")),
+            user_agent=request.headers.get("user-agent", "")[:200],
+        )
+        self._marked = started
+
+    def mark(self, stage: str) -> None:
+        """Book the time since the last mark to a stage of the life cycle."""
+        now = perf_counter()
+        timing = self.entry.timing
+        timing[stage] = round(timing.get(stage, 0.0) + (now - self._marked) * 1000, 3)
+        self._marked = now
+
+    def describe(self, model: Model, params: dict[str, Any], *, stream: bool) -> None:
+        """What the journal says of the request."""
+        self.entry.model, self.entry.params, self.entry.stream = model.id, params, stream
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        """Take it from the rate limit and start it.
+
+        Raises:
+            ApiError: of kind rate_limit, with how long to wait.
+        """
+        self.mark("tokenize_ms")
+        meter = self.tenant.meter(request.model.id)
+        if exceeded := meter.admit(request.prompt_tokens):
+            raise self._too_many(exceeded, request.model)
+        seed = self.tenant.draw_seed() if request.seed is None else request.seed
+        self.generation = Generation(request, self.engine, seed)
+        return self.generation
+
+    def _too_many(self, exceeded: Exceeded, model: Model) -> ApiError:
+        unit = {"requests": "RPM", "tokens": "TPM"}[exceeded.subject].replace("M", exceeded.per[0].upper())
+        wait = exceeded.wait / self.tenant.clock.rate
+        return ApiError(
+            "rate_limit",
+            f"Rate limit reached for {model.id} on {exceeded.subject} per {exceeded.per} ({unit}): Limit {exceeded.limit}, "
+            f"Used {exceeded.used}, Requested {exceeded.requested}. Please try again in {max(wait, 0.001):.3f}s.",
+            code="rate_limit_exceeded",
+            retry_after=math.ceil(wait * 1000) / 1000,
+            subject=exceeded.subject,
+        )
+
+    async def finish_generation(self) -> Generation:
+        """Run the whole generation, in modelled time."""
+        generation = self._running()
+        for n, _ in enumerate(generation.pieces()):
+            if n % STEPS_A_SLICE == STEPS_A_SLICE - 1:
+                await asyncio.sleep(0)
+        self.mark("infer_ms")
+        if self.tenant.pace:
+            await self._wait(self._prefill_s + generation.steps / generation.request.model.output_tps)
+            self.mark("wait_ms")
+        return generation
+
+    async def pace_frames(self, frames: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """Let a stream's frames out in modelled time, or joined into large writes when there is none."""
+        if not self.tenant.pace:
+            async for chunk in self._unpaced(frames):
+                yield chunk
+            return
+        generation = self._running()
+        seconds_a_step = 1 / generation.request.model.output_tps
+        await self._wait(self._prefill_s)
+        steps = 0
+        for frame in frames:
+            await self._wait((generation.steps - steps) * seconds_a_step)
+            steps = generation.steps
+            self._first_frame()
+            yield frame
+
+    async def _unpaced(self, frames: Iterator[bytes]) -> AsyncIterator[bytes]:
+        held, size = [], 0
+        for n, frame in enumerate(frames):
+            held.append(frame)
+            size += len(frame)
+            if size >= COALESCE_BYTES:
+                self._first_frame()
+                yield b"".join(held)
+                held, size = [], 0
+            if n % STEPS_A_SLICE == STEPS_A_SLICE - 1:
+                await asyncio.sleep(0)
+        self._first_frame()
+        yield b"".join(held)
+
+    def _first_frame(self) -> None:
+        if "first_token_ms" not in self.entry.timing:
+            self.entry.timing["first_token_ms"] = round((perf_counter() - self.started) * 1000, 3)
+
+    @property
+    def _prefill_s(self) -> float:
+        request = self._running().request
+        return request.model.ttft_ms / 1000 + request.prompt_tokens / request.model.prefill_tps
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            await self.tenant.clock.sleep(seconds * self.tenant.pace)
+
+    def _running(self) -> Generation:
+        assert self.generation is not None, "generate() comes first"
+        return self.generation
+
+    def close(self, status: int, *, error: str | None = None, disconnected: bool = False) -> None:
+        """Book usage and cost, and write the journal entry. Called once, when the last byte is out or never will be."""
+        entry, timing = self.entry, self.entry.timing
+        entry.id = self.tenant.journal.next_id()
+        entry.status, entry.error, entry.disconnected = status, error, disconnected
+        if (generation := self.generation) is not None and status < 400:
+            usage, model = generation.usage, generation.request.model
+            entry.usage = {**asdict(usage), "total": usage.total}
+            entry.cost_usd = prices.cost(model.id, usage)
+            entry.tokens_sent = usage.output
+            entry.finish_reasons = [c.finish for c in generation.choices if c.finish]
+            self.tenant.meter(model.id).charge(usage.output)
+        self.mark("render_ms")
+        timing["total_ms"] = round((perf_counter() - self.started) * 1000, 3)
+        self.wire.status = status
+        self.tenant.journal.add(entry, self.wire)
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 6 else 0

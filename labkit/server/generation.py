@@ -1,0 +1,193 @@
+"""From a checked request to text: n choices, stop sequences, token cap, log-probabilities. Every protocol shares this.
+
+A `Choice` yields `Piece`s: text that can be shown. Text is held back while it may still be the beginning of a stop
+sequence or of a character whose bytes are split over tokens.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal
+
+from labkit import tokens
+from labkit.engine.base import Decoder, Engine, Prompt, Turn
+from labkit.registry import Model
+from labkit.sampling import Distribution, Sampler, SamplingParams
+from labkit.usage import Usage
+
+Finish = Literal["stop", "length", "stop_sequence"]
+UNCAPPED = 4_096
+"""Most tokens of a text whose request set no cap. High temperatures can otherwise run to the model's whole output."""
+
+FRAMING_PER_MESSAGE, FRAMING_REPLY = 3, 3
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """What to generate, every default filled in and every bound checked."""
+
+    model: Model
+    prompt: Prompt
+    prompt_tokens: int
+    sampling: SamplingParams = SamplingParams()
+    max_tokens: int = UNCAPPED
+    stop: tuple[str, ...] = ()
+    n: int = 1
+    seed: int | None = None
+    top_logprobs: int | None = None
+    """How many alternatives to report per token; None reports no log-probabilities at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """A generated token with the model's own log-probability: before temperature and all else, as the providers
+    report it."""
+
+    id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]
+    """(token id, logprob) of the most probable alternatives."""
+
+
+@dataclass(slots=True)
+class Piece:
+    """Text that became certain, with the tokens that made it so."""
+
+    text: str
+    scores: list[TokenScore] = field(default_factory=list)
+
+
+def count_prompt(turns: tuple[Turn, ...], model: Model) -> int:
+    """Input tokens of a conversation: 3 a message, its text, and 3 to prime the reply (OpenAI's published framing)."""
+    return tokens.count_messages(((t.role, t.text) for t in turns), model.id)
+
+
+class Choice:
+    """One generated text."""
+
+    def __init__(self, index: int, decoder: Decoder, request: GenerationRequest, rng: Random, end: int) -> None:
+        self.index = index
+        self.finish: Finish | None = None
+        self.stop_sequence: str | None = None
+        self.tokens = 0
+        """Generated so far; at the end, of the text that was returned."""
+        self._decoder = decoder
+        self._request = request
+        self._sampler = Sampler(request.sampling, rng)
+        self._end = end
+        self._bytes = tokens.encoding("o200k_base").decode_single_token_bytes
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+        self._scores: list[TokenScore] = []
+        self._shown: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """What has been shown so far."""
+        return "".join(self._shown)
+
+    def __iter__(self) -> Iterator[Piece]:
+        while self.finish is None:
+            if piece := self._step():
+                yield piece
+
+    def _step(self) -> Piece | None:
+        if self.tokens >= self._request.max_tokens:
+            return self._close("length")
+        distribution = self._decoder.distribution()
+        token = self._sampler.pick(distribution)
+        if token == self._end:
+            return self._close("stop")
+        self._decoder.advance(token)
+        self.tokens += 1
+        if self._request.top_logprobs is not None:
+            self._scores.append(_score(token, distribution, self._request.top_logprobs))
+        text = self._utf8.decode(self._bytes(token))
+        if not self._request.stop:
+            return self._show(text) if text else None
+        return self._watch_for_stop(text)
+
+    def _watch_for_stop(self, text: str) -> Piece | None:
+        self._held += text
+        found = min(((at, s) for s in self._request.stop if (at := self._held.find(s)) >= 0), default=None)
+        if found:
+            at, self.stop_sequence = found
+            self._held = self._held[:at]
+            return self._close("stop_sequence")
+        keep = max(_overlap(self._held, s) for s in self._request.stop)
+        sure, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
+        return self._show(sure) if sure else None
+
+    def _close(self, finish: Finish) -> Piece | None:
+        self.finish = finish
+        rest = self._held if finish == "stop_sequence" else self._held + self._utf8.decode(b"", final=True)
+        piece = self._show(rest) if rest else None
+        if finish == "stop_sequence":
+            self.tokens = tokens.count(self.text)  # what is billed is what is returned
+        return piece
+
+    def _show(self, text: str) -> Piece:
+        self._shown.append(text)
+        piece = Piece(text, self._scores)
+        if self._scores:
+            self._scores = []
+        return piece
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many last characters of `text` could be the beginning of `stop`.
+
+    >>> _overlap("one\\n", "\\n\\n"), _overlap("one", "\\n")
+    (1, 0)
+    """
+    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def _score(token: int, distribution: Distribution, top: int) -> TokenScore:
+    return TokenScore(
+        id=token,
+        logprob=distribution.logprob(token),
+        top=tuple((t, distribution.logprob(t)) for t, p in distribution.top(top) if p > 0),
+    )
+
+
+class Generation:
+    """All choices of one request, each with a generator of its own so that choice 2 does not depend on choice 1."""
+
+    def __init__(self, request: GenerationRequest, engine: Engine, seed: int) -> None:
+        self.request = request
+        decoder = engine.open(request.prompt)
+        end = engine.vocabulary.end
+        self.choices = [
+            Choice(i, decoder.fork() if i else decoder, request, Random(f"{seed}/{i}"), end)
+            for i in reversed(range(request.n))
+        ][::-1]
+
+    def pieces(self) -> Iterator[tuple[Choice, Piece]]:
+        """Pieces of all choices, in turn, as a real server's batch would release them."""
+        waiting = [(choice, iter(choice)) for choice in self.choices]
+        while waiting:
+            for item in list(waiting):
+                choice, stream = item
+                piece = next(stream, None)
+                if piece is None:
+                    waiting.remove(item)
+                else:
+                    yield choice, piece
+
+    @property
+    def tokens(self) -> int:
+        """Generated so far, over all choices."""
+        return sum(choice.tokens for choice in self.choices)
+
+    @property
+    def steps(self) -> int:
+        """Decoding steps so far: the choices run side by side, so the longest counts."""
+        return max(choice.tokens for choice in self.choices)
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(input=self.request.prompt_tokens, output=self.tokens)
