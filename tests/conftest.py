@@ -1,0 +1,99 @@
+"""What every test may use: a folder of its own instead of the user's, and one real lab server per test run.
+
+Nothing here mocks a transport: tests talk to `python -m labkit.server` over a socket, as a notebook does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+READY_SECONDS = 20.0
+FOREIGN_PREFIXES = ("LABKIT_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "AZURE_", "AWS_", "LITELLM_")
+
+
+@dataclass(frozen=True, slots=True)
+class LabServer:
+    """A running lab server: its address, its process and the key that may do everything."""
+
+    url: str
+    pid: int
+    admin_key: str
+
+    def key(self) -> str:
+        """A key nobody has used: a tenant of its own."""
+        return f"lab-{secrets.token_hex(8)}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads this machine's keys, settings or state folder, nor leaves a lab server behind."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES)]:
+        del os.environ[name]
+    home = tmp_path_factory.mktemp("labkit-home")
+    os.environ["LABKIT_HOME"] = str(home)
+    yield
+    stop_recorded_server(home)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def lab_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty state folder; a lab server that the test starts there is ended after it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("LABKIT_HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    yield home
+    stop_recorded_server(home)
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    """One lab server for the whole run, on a port that the system chose."""
+    state = tmp_path_factory.mktemp("lab-server") / "server.json"
+    command = [sys.executable, "-m", "labkit.server", "--port", "0", "--state", str(state), "--idle-minutes", "30"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield _when_ready(process, state)
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)
+
+
+def _when_ready(process: subprocess.Popen[str], state: Path) -> LabServer:
+    """Wait for the state file, which the server writes once it accepts connections."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not state.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            _, complaint = process.communicate()
+            pytest.fail(f"the lab server did not start: {complaint.strip()}")
+        time.sleep(0.01)
+    info = json.loads(state.read_text())
+    return LabServer(info["url"], info["pid"], info["admin_key"])
+
+
+def stop_recorded_server(home: Path) -> None:
+    """End the lab server whose state file lies in `home`, if it is one of ours and still runs."""
+    import psutil
+
+    try:
+        info = json.loads((home / "server.json").read_text())
+        process = psutil.Process(info["pid"])
+        if any("labkit.server" in part for part in process.cmdline()):
+            process.kill()
+            process.wait(timeout=10)
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return
