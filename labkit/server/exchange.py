@@ -58,7 +58,8 @@ class Exchange:
         self._marked = now
 
     def describe(self, model: Model, params: dict[str, Any], *, stream: bool) -> None:
-        """What the journal says of the request."""
+        """What the journal says of the request, which is now known to be valid."""
+        self.mark("validate_ms")
         self.entry.model, self.entry.params, self.entry.stream = model.id, params, stream
 
     def generate(self, request: GenerationRequest) -> Generation:
@@ -158,7 +159,7 @@ class Exchange:
             entry.tokens_sent = usage.output
             entry.finish_reasons = [c.finish for c in generation.choices if c.finish]
             self.tenant.meter(model.id).charge(usage.output)
-        self.mark("render_ms")
+        self.mark("infer_ms" if entry.stream else "render_ms")
         timing["total_ms"] = round((perf_counter() - self.started) * 1000, 3)
         self.wire.status = status
         self.tenant.journal.add(entry, self.wire)

@@ -81,7 +81,9 @@ class Choice:
         self._bytes = tokens.encoding("o200k_base").decode_single_token_bytes
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
-        self._scores: list[TokenScore] = []
+        self.scores: list[TokenScore] = []
+        """Of every token so far, when the request asked for log-probabilities."""
+        self._scores_shown = 0
         self._shown: list[str] = []
 
     @property
@@ -104,7 +106,7 @@ class Choice:
         self._decoder.advance(token)
         self.tokens += 1
         if self._request.top_logprobs is not None:
-            self._scores.append(_score(token, distribution, self._request.top_logprobs))
+            self.scores.append(_score(token, distribution, self._request.top_logprobs))
         text = self._utf8.decode(self._bytes(token))
         if not self._request.stop:
             return self._show(text) if text else None
@@ -131,9 +133,8 @@ class Choice:
 
     def _show(self, text: str) -> Piece:
         self._shown.append(text)
-        piece = Piece(text, self._scores)
-        if self._scores:
-            self._scores = []
+        piece = Piece(text, self.scores[self._scores_shown :])
+        self._scores_shown = len(self.scores)
         return piece
 
 

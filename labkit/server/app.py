@@ -1,0 +1,244 @@
+"""The lab server as one ASGI application.
+
+A request is read (with a limit), given to the protocol that it speaks, matched to a route, opened as an exchange of
+its tenant, answered, sent, and written into the journal. Whatever goes wrong on the way leaves in the provider's own
+error shape; a traceback of ours goes to the log and never to the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from labkit.engine.base import Engine
+from labkit.server.control import Control
+from labkit.server.errors import ApiError
+from labkit.server.exchange import Exchange
+from labkit.server.http import Answer, EventStream, Handler, MalformedJson, Request, Response
+from labkit.server.protocols.anthropic import AnthropicProtocol
+from labkit.server.protocols.base import Protocol
+from labkit.server.protocols.gemini import GeminiProtocol
+from labkit.server.protocols.openai import OpenAIProtocol
+from labkit.server.shapes import Violation
+from labkit.server.tenants import Tenants
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+LARGEST_BODY = 20 * 1024 * 1024
+LARGEST_DRAIN = 128 * 1024 * 1024
+"""A body over the limit is read and dropped up to here, so that the client hears the 413 and not a reset connection."""
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
+
+GEMINI_METHOD = re.compile(r":(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$")
+
+log = logging.getLogger("labkit.server")
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was read."""
+
+
+@dataclass(slots=True)
+class Lab:
+    """What the whole server shares."""
+
+    engine: Engine
+    tenants: Tenants
+    admin_key: str
+    hosts: frozenset[str] = LOOPBACK_HOSTS
+    """Names by which a browser may call this server; anything else is refused, against DNS rebinding."""
+    started: float = field(default_factory=time.monotonic)
+    last_active: float = field(default_factory=time.monotonic)
+    active: int = 0
+    requests: int = 0
+    stop: Callable[[], None] = lambda: None
+    """Ends the server; set by whoever runs it."""
+
+
+class App:
+    """The ASGI callable."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._openai = OpenAIProtocol()
+        self._anthropic = AnthropicProtocol()
+        self._gemini = GeminiProtocol()
+        self._control = Control(lab)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await _lifespan(receive, send) if scope["type"] == "lifespan" else None
+            return
+        lab = self.lab
+        lab.requests += 1
+        lab.active += 1
+        try:
+            await self._serve(scope, receive, send)
+        except ClientGone:
+            pass
+        finally:
+            lab.active -= 1
+            lab.last_active = time.monotonic()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        body, whole = await _read_body(receive)
+        request = Request(scope["method"], scope["path"], scope["query_string"], scope["headers"], body)
+        protocol = self._protocol(request)
+        exchange: Exchange | None = None
+        request_id = f"req_{uuid4().hex[:24]}"
+        try:
+            self._refuse_foreign_host(request)
+            handler, captured = _route(protocol, request)
+            exchange = self._open(protocol, request, started)
+            request_id = exchange.entry.request_id
+            if not whole:
+                raise ApiError("too_large", f"The request body is larger than {LARGEST_BODY // 2**20} MB.")
+            answer = await handler(exchange, **captured)
+            error = None
+        except ApiError as refusal:
+            answer, error = protocol.render_error(refusal, request_id), refusal.code or refusal.kind
+            answer.headers += refusal.headers
+        except (Violation, MalformedJson) as fault:
+            refusal = protocol.phrase(fault) if isinstance(fault, Violation) else protocol.malformed(fault.detail)
+            answer, error = protocol.render_error(refusal, request_id), refusal.code or refusal.kind
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            refusal = ApiError("server", "The lab server failed on this request. Its log says why: see `labkit status`.")
+            answer, error = protocol.render_error(refusal, request_id), "internal_error"
+        await self._send(protocol, exchange, answer, error, receive, send)
+
+    def _protocol(self, request: Request) -> Any:
+        """Who is meant, by path first and by header where providers share a path."""
+        path, headers = request.path, request.headers
+        if path.startswith("/lab/"):
+            return self._control
+        if path.startswith(("/v1beta/", "/v1alpha/", "/models/")) or path == "/models":
+            return self._gemini
+        if path.startswith("/v1/messages") or "anthropic-version" in headers:
+            return self._anthropic
+        if "x-goog-api-key" in headers or "key" in request.query or GEMINI_METHOD.search(path):
+            return self._gemini
+        return self._openai
+
+    def _refuse_foreign_host(self, request: Request) -> None:
+        host = request.headers.get("host", "")
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        origin = request.headers.get("origin")
+        if name not in self.lab.hosts or (origin and origin.split("://")[-1].rsplit(":", 1)[0] not in self.lab.hosts):
+            raise ApiError("permission", f"The lab server does not answer as {(origin or host)[:80]!r}: use its own URL.")
+
+    def _open(self, protocol: Protocol, request: Request, started: float) -> Exchange:
+        key = protocol.key(request)
+        tenant = self.lab.tenants.open(key)
+        if tenant is None:
+            raise protocol.refuse_key(key)
+        return Exchange(request, protocol.name, tenant, self.lab.engine, started)
+
+    async def _send(
+        self,
+        protocol: Protocol,
+        exchange: Exchange | None,
+        answer: Answer,
+        error: str | None,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        if exchange is not None:
+            answer.headers += protocol.headers(exchange)
+            exchange.wire.headers = answer.headers
+        if isinstance(answer, Response):
+            if exchange is not None:
+                exchange.wire.add(answer.body)
+                exchange.close(answer.status, error=error)
+            length = (b"content-length", str(len(answer.body)).encode())
+            await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
+            await send({"type": "http.response.body", "body": answer.body})
+        else:
+            await self._send_stream(exchange, answer, receive, send)
+
+    async def _send_stream(self, exchange: Exchange | None, answer: EventStream, receive: Receive, send: Send) -> None:
+        """Send frames as they come; stop generating as soon as the client is gone."""
+        assert exchange is not None, "only an open exchange streams"
+        sending = asyncio.create_task(self._send_frames(exchange, answer, send))
+        gone = asyncio.create_task(_disconnected(receive)) if answer.watch else None
+        try:
+            await asyncio.wait({sending, gone} if gone else {sending}, return_when=asyncio.FIRST_COMPLETED)
+            complete = sending.done()
+            if complete:
+                exchange.close(200, error=sending.result())
+            else:
+                sending.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sending
+                exchange.close(200, error="client_disconnected", disconnected=True)
+        finally:
+            if gone:
+                gone.cancel()
+
+    async def _send_frames(self, exchange: Exchange, answer: EventStream, send: Send) -> str | None:
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        try:
+            async for chunk in answer.frames:
+                exchange.wire.add(chunk)
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except Exception:
+            log.exception("the stream of %s failed", exchange.request.path)
+            raise ClientGone from None  # closes the connection: the client sees a cut stream, as it must
+        await send({"type": "http.response.body", "body": b""})
+        return None
+
+
+def _route(protocol: Protocol, request: Request) -> tuple[Handler, dict[str, str]]:
+    methods, captured = protocol.routes.find(request.path)
+    if not methods:
+        raise ApiError("not_found", f"Invalid URL ({request.method} {request.path})", code="unknown_url")
+    handler = methods.get(request.method)
+    if handler is None:
+        allowed = ", ".join(sorted(methods))
+        message = f"Not allowed to {request.method} on {request.path}. (HINT: Perhaps you meant to make a {allowed} request?)"
+        raise ApiError("method_not_allowed", message, code="method_not_supported", headers=[(b"allow", allowed.encode())])
+    return handler, captured
+
+
+async def _read_body(receive: Receive) -> tuple[bytes, bool]:
+    """The body and whether it is whole; one over the limit is dropped as it comes."""
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        size += len(chunk)
+        if size <= LARGEST_BODY:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+            if size > LARGEST_DRAIN:
+                break
+    return b"".join(chunks), size <= LARGEST_BODY
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        event = (await receive())["type"]
+        await send({"type": f"{event}.complete"})
+        if event == "lifespan.shutdown":
+            return
