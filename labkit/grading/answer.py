@@ -1,0 +1,115 @@
+"""The only way from a check to a student's work.
+
+>>> from random import Random
+>>> from labkit.grading.workspace import Workspace
+>>> answer = Answer(Workspace({"double": lambda x: 2 * x}), evidence=None, rng=Random(1))
+>>> answer.call("double", 21)
+42
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Protocol
+
+from labkit.grading.expectations import Unmet
+from labkit.grading.journal import Evidence, Exchange
+from labkit.grading.tasks import SECONDS_PER_CALL
+from labkit.grading.workspace import Outcome, Step, Trouble
+
+
+class Work(Protocol):
+    """Where a student's work runs: a notebook's own namespace, or a sandboxed process at the end of a pipe."""
+
+    def run(self, step: Step) -> Outcome:
+        """Do one step and answer in plain JSON values."""
+        ...
+
+
+class NoAnswer(Unmet):
+    """The student's work gave nothing to judge. Its text is the sentence for the student."""
+
+    def __init__(self, trouble: Trouble, sentence: str) -> None:
+        super().__init__(sentence)
+        self.kind = trouble
+
+
+class Answer:
+    """A student's work as a check sees it."""
+
+    def __init__(
+        self,
+        work: Work,
+        evidence: Evidence | None,
+        rng: Random,
+        *,
+        seconds: float = SECONDS_PER_CALL,
+        stuck: dict[str, NoAnswer] | None = None,
+    ) -> None:
+        self._work = work
+        self._evidence = evidence
+        self._seconds = seconds
+        self._stuck = {} if stuck is None else stuck
+        self._mark = 0
+        self.rng = rng
+        """Draws probe inputs. Seeded, and the seed is in the result, so that a grade can be repeated."""
+
+    def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """What the student's function returns for these plain values.
+
+        Raises:
+            NoAnswer: it is missing, not written, raised, ran out of time or returned something that is no plain value.
+        """
+        return self._run({"do": "call", "name": name, "args": list(args), "kwargs": kwargs}, name)["value"]
+
+    def make(self, name: str, /, *args: Any, **kwargs: Any) -> Made:
+        """An object of the student's class `name`, kept on the student's side.
+
+        Raises:
+            NoAnswer: as `call`.
+        """
+        outcome = self._run({"do": "make", "name": name, "args": list(args), "kwargs": kwargs}, name)
+        return Made(self, name, outcome["made"])
+
+    def value(self, name: str) -> Any:
+        """The student's variable `name`, as a plain value.
+
+        Raises:
+            NoAnswer: it is missing or no plain value.
+        """
+        return self._run({"do": "value", "name": name}, name)["value"]
+
+    def requests(self) -> list[Exchange]:
+        """What reached the lab server since the last `call` or `make` began, oldest first."""
+        return self._evidence.since(self._mark) if self._evidence else []
+
+    def _run(self, step: Step, name: str) -> Outcome:
+        if name in self._stuck:  # it ran out of time once in this task; waiting again would teach nothing
+            raise self._stuck[name]
+        if self._evidence:
+            self._mark = self._evidence.last()
+        outcome = self._work.run({**step, "seconds": self._seconds})
+        if "trouble" in outcome:
+            error = NoAnswer(outcome["trouble"], outcome["sentence"])
+            if error.kind == "time":
+                self._stuck[name] = error
+            raise error
+        return outcome
+
+
+class Made:
+    """An object of a student's class, as a check sees it."""
+
+    def __init__(self, answer: Answer, name: str, number: int) -> None:
+        self._answer = answer
+        self._name = name
+        self._number = number
+
+    def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """What its method returns; raises as `Answer.call`."""
+        step: Step = {"do": "call", "on": self._number, "name": name, "args": list(args), "kwargs": kwargs}
+        return self._answer._run(step, f"{self._name}.{name}")["value"]
+
+    def value(self, name: str) -> Any:
+        """Its attribute as a plain value; raises as `Answer.value`."""
+        return self._answer._run({"do": "value", "on": self._number, "name": name}, f"{self._name}.{name}")["value"]

@@ -1,0 +1,124 @@
+"""What a check demands of an answer, and the sentence a student reads when the demand is not met.
+
+A sentence says what was seen and what was expected, in the student's words ("the number of requests"), and never how
+to get there: that is what hints are for.
+
+>>> expect(2, "the number of requests", is_=2)
+>>> try:
+...     expect(0, "the number of requests", is_=2)
+... except Unmet as unmet:
+...     print(unmet)
+the number of requests: expected 2, saw 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Never
+
+_NOT_GIVEN: Any = object()
+LONGEST_SHOWN = 120
+"""Characters of a value in a sentence. A student's function may return a megabyte."""
+
+
+class Unmet(AssertionError):
+    """A demand of a check is not met. Its text is the sentence for the student."""
+
+    kind = "unmet"
+
+
+def fail(sentence: str) -> Never:
+    """Fail the check with a sentence of its own.
+
+    Raises:
+        Unmet: always.
+    """
+    raise Unmet(sentence)
+
+
+def expect(
+    seen: object,
+    what: str,
+    *,
+    is_: Any = _NOT_GIVEN,
+    is_not: Any = _NOT_GIVEN,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    one_of: Collection[Any] | None = None,
+    contains: Any = _NOT_GIVEN,
+    type_: type | None = None,
+) -> None:
+    """Compare what was seen with what was expected; several demands in one call are checked in the order above.
+
+    Args:
+        seen: a plain JSON value: a student's result or something from the journal.
+        what: what `seen` is, as the sentence names it.
+        type_: str, int, float, bool, list or dict; a bool is no int here, an int passes as a float.
+
+    Raises:
+        Unmet: with "{what}: expected ..., saw ...".
+    """
+    if type_ is not None and not _is_of(seen, type_):
+        fail(f"{what}: expected {_TYPE_NAMES.get(type_, type_.__name__)}, saw {shown(seen)}")
+    if is_ is not _NOT_GIVEN and not same(seen, is_):
+        fail(f"{what}: expected {shown(is_)}, saw {shown(seen)}")
+    if is_not is not _NOT_GIVEN and same(seen, is_not):
+        fail(f"{what}: expected something other than {shown(is_not)}")
+    if one_of is not None and not any(same(seen, option) for option in one_of):
+        fail(f"{what}: expected one of {', '.join(map(shown, one_of))}, saw {shown(seen)}")
+    if at_least is not None and not (_is_of(seen, float) and seen >= at_least):  # type: ignore[operator]
+        fail(f"{what}: expected {at_least} or more, saw {shown(seen)}")
+    if at_most is not None and not (_is_of(seen, float) and seen <= at_most):  # type: ignore[operator]
+        fail(f"{what}: expected {at_most} or less, saw {shown(seen)}")
+    if contains is not _NOT_GIVEN and not _holds(seen, contains):
+        fail(f"{what}: expected to find {shown(contains)} in it, saw {shown(seen)}")
+
+
+def same(a: object, b: object) -> bool:
+    """Equal as JSON values: `True` is not 1, while 1.0 is 1.
+
+    >>> same([1, "a"], [1.0, "a"]), same(True, 1)
+    (True, False)
+    """
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    return a == b
+
+
+def shown(value: object, longest: int = LONGEST_SHOWN) -> str:
+    """A value as a sentence shows it: its repr, cut in the middle when long.
+
+    >>> shown("abcdefghijklmnopqrstuvwxyz", 16)
+    "'abcdef ... xyz'"
+    """
+    text = repr(value)
+    if len(text) <= longest:
+        return text
+    front = (longest - 5) * 2 // 3
+    return f"{text[:front]} ... {text[front + 5 - longest :]}"
+
+
+_TYPE_NAMES = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    list: "a list",
+    dict: "a dictionary",
+}
+
+
+def _is_of(value: object, type_: type) -> bool:
+    if isinstance(value, bool):
+        return type_ is bool
+    return isinstance(value, (int, float) if type_ is float else type_)
+
+
+def _holds(seen: object, part: Any) -> bool:
+    if isinstance(seen, str):
+        return isinstance(part, str) and part in seen
+    return isinstance(seen, (list, dict)) and any(same(item, part) for item in seen)
