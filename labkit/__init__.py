@@ -1,1 +1,52 @@
-"""labkit."""
+"""labkit: a course and an experiment bench for LLM APIs that runs on a laptop, with no key, no network and no bill.
+
+    import labkit as lk
+    lk.start()                      # from here on OpenAI(), Anthropic() and genai.Client() talk to the lab server
+
+Every public name is listed here and imported on first use, so that `import labkit` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "check": "labkit.grading",
+    "cost": "labkit.prices",
+    "count_tokens": "labkit.tokens:count",
+    "current": "labkit.session",
+    "hint": "labkit.grading",
+    "lab": "labkit.lab:",
+    "metrics": "labkit.metrics:",
+    "model": "labkit.registry",
+    "models": "labkit.registry",
+    "plots": "labkit.plots:",
+    "price": "labkit.prices",
+    "prices": "labkit.prices:",
+    "quiz": "labkit.widgets",
+    "registry": "labkit.registry:",
+    "sampling": "labkit.sampling:",
+    "sampling_lens": "labkit.widgets",
+    "start": "labkit.session",
+    "tokens": "labkit.tokens:",
+    "wire": "labkit.wire",
+}
+"""Public name: the module it lives in; `module:name` under another name, `module:` the module itself."""
+
+__all__ = sorted([*_HOME, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"labkit has no {name!r}; it has {', '.join(sorted(_HOME))}")
+    module, colon, other = home.partition(":")
+    found = import_module(module)
+    value = found if colon and not other else getattr(found, other or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -101,11 +101,12 @@ class App:
         try:
             self._refuse_foreign_host(request)
             handler, captured = _route(protocol, request)
-            exchange = self._open(protocol, request, started)
-            request_id = exchange.entry.request_id
+            if protocol is not self._control:
+                exchange = self._open(protocol, request, started)
+                request_id = exchange.entry.request_id
             if not whole:
                 raise ApiError("too_large", f"The request body is larger than {LARGEST_BODY // 2**20} MB.")
-            answer = await handler(exchange, **captured)
+            answer = await handler(exchange or request, **captured)
             error = None
         except ApiError as refusal:
             answer, error = protocol.render_error(refusal, request_id), refusal.code or refusal.kind

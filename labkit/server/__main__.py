@@ -1,0 +1,5 @@
+import sys
+
+from labkit.server.main import main
+
+sys.exit(main())

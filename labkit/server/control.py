@@ -1,0 +1,210 @@
+"""The control API under `/lab/v1/`: a tenant reads its own journal and turns its own knobs.
+
+A lab key sees and changes its own tenant only. The admin key, which stands in the state file of the user who started
+the server, may name any tenant with `?tenant=KEY`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from labkit import __version__, registry, tokens
+from labkit.engine.base import O200K, Prompt, Role, Turn
+from labkit.server.errors import ApiError
+from labkit.server.exchange import Exchange
+from labkit.server.http import Answer, Headers, Request, Response, Route, Routes
+from labkit.server.protocols.base import header
+from labkit.server.shapes import Field, Violation, check, check_value
+from labkit.server.tenants import Tenant
+
+if TYPE_CHECKING:
+    from labkit.server.app import Lab
+
+SETTINGS = {
+    "seed": Field("integer"),
+    "pace": Field("number", low=0, high=100, nullable=False),
+    "clock": Field("object", nullable=False),
+    "limits": Field("object", nullable=False),
+}
+CLOCK = {
+    "rate": Field("number", low=0.001, high=1e6, nullable=False),
+    "advance_s": Field("number", low=0, high=1e9, nullable=False),
+}
+LIMITS = {
+    "model": Field("string"),
+    "requests_per_minute": Field("integer", low=1),
+    "tokens_per_minute": Field("integer", low=1),
+    "requests_per_day": Field("integer", low=1),
+    "tokens_per_day": Field("integer", low=1),
+}
+DISTRIBUTION = {
+    "provider": Field("string"),
+    "model": Field("string", required=True),
+    "messages": Field("array", required=True, low=1),
+    "generated": Field("string"),
+    "top": Field("integer", low=1, high=2_000),
+}
+MESSAGE = {
+    "role": Field("string", required=True, choices=("system", "user", "assistant", "tool")),
+    "content": Field("string", required=True),
+}
+FILTERS = ("provider", "model", "status", "path", "method", "request_id")
+
+
+class Control:
+    """The lab's own protocol; its error body is `{"error": {"message", "param"}}`."""
+
+    name = "lab"
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.routes = Routes(
+            [
+                Route("GET", "/lab/v1/health", self.health),
+                Route("GET", "/lab/v1/tenant", self.tenant),
+                Route("POST", "/lab/v1/tenant", self.change_tenant),
+                Route("POST", "/lab/v1/reset", self.reset),
+                Route("GET", "/lab/v1/journal", self.journal),
+                Route("GET", "/lab/v1/journal/{entry}", self.journal_entry),
+                Route("POST", "/lab/v1/distribution", self.distribution),
+                Route("POST", "/lab/v1/shutdown", self.shutdown),
+            ]
+        )
+
+    def key(self, request: Request) -> str:
+        if request.bearer is None:
+            raise ApiError("authentication", "Send `Authorization: Bearer` with a lab key (or the admin key).")
+        return request.bearer
+
+    def refuse_key(self, key: str) -> ApiError:
+        return ApiError("authentication", "This key opens no tenant: a lab key begins with 'lab-'.")
+
+    def phrase(self, violation: Violation) -> ApiError:
+        wanted = {"type": f"must be a {violation.kind}", "missing": "is required", "unknown": "is not a setting"}
+        bound = f"must not be {violation.rule} {violation.limit}"
+        sentence = wanted.get(violation.rule, bound if violation.limit is not None else f"is {violation.rule}")
+        return ApiError("invalid_request", f"{violation.path} {sentence}, got {violation.got!r:.80}.", param=violation.path)
+
+    def malformed(self, detail: str) -> ApiError:
+        return ApiError("invalid_request", f"The body is not valid JSON: {detail}.")
+
+    def render_error(self, error: ApiError, request_id: str) -> Response:
+        body = {"error": {"message": error.message, "param": error.param}}
+        return Response.json(body, status=error.status, headers=[header("x-request-id", request_id)])
+
+    def headers(self, exchange: Exchange) -> Headers:
+        return []
+
+    def is_admin(self, key: str) -> bool:
+        return secrets.compare_digest(key.encode(), self._lab.admin_key.encode())
+
+    def subject(self, request: Request) -> Tenant:
+        """The tenant that a control request is about."""
+        key = self.key(request)
+        if self.is_admin(key):
+            key = request.query.get("tenant", "")
+            if not key:
+                raise ApiError("invalid_request", "With the admin key, name the tenant: ?tenant=KEY.", param="tenant")
+        tenant = self._lab.tenants.open(key)
+        if tenant is None:
+            raise self.refuse_key(key)
+        return tenant
+
+    # --- handlers ----------------------------------------------------------------------------------------------------
+
+    async def health(self, request: Request) -> Answer:
+        lab = self._lab
+        uptime = round(time.monotonic() - lab.started, 3)
+        counts = {"tenants": len(lab.tenants), "requests": lab.requests}
+        return Response.json({"ok": True, "version": __version__, "pid": os.getpid(), "uptime_s": uptime, **counts})
+
+    async def tenant(self, request: Request) -> Answer:
+        return Response.json(self.subject(request).described())
+
+    async def change_tenant(self, request: Request) -> Answer:
+        tenant, body = self.subject(request), request.json()
+        check(body, SETTINGS)
+        clock, limits = body.get("clock", {}), body.get("limits", {})
+        check(clock, CLOCK, at="clock.")
+        check(limits, LIMITS, at="limits.")
+        model = _model(limits["model"]) if limits.get("model") else None
+        if "seed" in body:
+            tenant.reseed(body["seed"])
+        if "pace" in body:
+            tenant.pace = float(body["pace"])
+        if "rate" in clock:
+            tenant.clock.rate = float(clock["rate"])
+        tenant.clock.advance(float(clock.get("advance_s", 0)))
+        if changes := {name: value for name, value in limits.items() if name != "model"}:
+            tenant.set_limits(changes, model)
+        return Response.json(tenant.described())
+
+    async def reset(self, request: Request) -> Answer:
+        tenant = self.subject(request)
+        tenant.reset()
+        return Response.json(tenant.described())
+
+    async def journal(self, request: Request) -> Answer:
+        tenant, query = self.subject(request), request.query
+        equal = {name: query[name] for name in FILTERS if name in query}
+        entries = tenant.journal.select(after=_number(query, "after", 0), limit=_number(query, "limit", 1_000), **equal)
+        return Response.json({"entries": entries, "last": tenant.journal.last_id})
+
+    async def journal_entry(self, request: Request, entry: str) -> Answer:
+        found = self.subject(request).journal.find(int(entry)) if entry.isascii() and entry.isdigit() else None
+        if found is None:
+            raise ApiError("not_found", f"The journal holds no entry {entry[:40]!r}.")
+        return Response.json(found)
+
+    async def distribution(self, request: Request) -> Answer:
+        """The model's exact distribution over the next token, before any sampling parameter."""
+        self.subject(request)
+        body = request.json()
+        check(body, DISTRIBUTION)
+        model = _model(body["model"])
+        decoder = self._lab.engine.open(Prompt(_turns(body["messages"]), tier=model.tier or "standard"))
+        encoding = tokens.encoding(self._lab.engine.vocabulary.encoding)
+        for token in encoding.encode_ordinary(body.get("generated") or ""):
+            decoder.advance(token)
+        d = decoder.distribution()
+        rows = [_token(encoding, token, p) for token, p in d.top(body.get("top") or 50)]
+        counts = {"floor": d.floor, "tail": d.tail, "vocab": d.vocab, "end": self._lab.engine.vocabulary.end}
+        return Response.json({"tokens": rows, **counts, "model": model.id})
+
+    async def shutdown(self, request: Request) -> Answer:
+        if not self.is_admin(self.key(request)):
+            raise ApiError("permission", "Only the admin key may stop the server.")
+        self._lab.stop()
+        return Response.json({"ok": True})
+
+
+def _model(model_id: str) -> registry.Model:
+    try:
+        return registry.find(model_id)
+    except registry.UnknownModel as unknown:
+        raise ApiError("not_found", str(unknown.args[0]), param="model") from None
+
+
+def _turns(messages: list[Any]) -> tuple[Turn, ...]:
+    turns = []
+    for n, message in enumerate(messages):
+        check_value(message, Field("object"), f"messages[{n}]")
+        check(message, MESSAGE, at=f"messages[{n}].")
+        role: Role = message["role"]
+        turns.append(Turn(role, message["content"]))
+    return tuple(turns)
+
+
+def _token(encoding: Any, token: int, p: float) -> dict[str, Any]:
+    raw = encoding.decode_single_token_bytes(token) if token < O200K.size else b""  # the end of text has no text
+    return {"id": token, "text": raw.decode("utf-8", "replace"), "bytes": list(raw), "p": p}
+
+
+def _number(query: dict[str, str], name: str, default: int) -> int:
+    text = query.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise ApiError("invalid_request", f"{name} must be a whole number, got {text[:40]!r}.", param=name)
+    return int(text)

@@ -1,0 +1,151 @@
+"""Run the lab server: `python -m labkit.server --port 0`.
+
+Prints one line with its URL when it accepts connections, writes its state file, and ends by itself when nobody has
+asked anything for a while.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+
+from labkit import __version__
+from labkit.engine.embedded import EmbeddedEngine
+from labkit.server.app import LOOPBACK_HOSTS, App, Lab
+from labkit.server.tenants import Tenants
+
+READY = "lab server ready at {url}"
+IDLE_CHECK_S = 5.0
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and stops when idle."""
+
+    def __init__(self, config: uvicorn.Config, lab: Lab, url: str, state: Path | None, idle_s: float) -> None:
+        super().__init__(config)
+        self._lab, self._url, self._state, self._idle_s = lab, url, state, idle_s
+        lab.stop = self._stop
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._state is not None:
+            _write_state(self._state, self._url, self._lab.admin_key)
+        print(READY.format(url=self._url), flush=True)
+        if self._idle_s:
+            self._watcher = asyncio.create_task(self._stop_when_idle())
+
+    async def _stop_when_idle(self) -> None:
+        while not self.should_exit:
+            quiet = time.monotonic() - self._lab.last_active
+            if quiet >= self._idle_s and not self._lab.active:
+                self._stop()
+            await asyncio.sleep(min(IDLE_CHECK_S, max(0.05, self._idle_s - quiet)))
+
+
+def _write_state(path: Path, url: str, admin_key: str) -> None:
+    """Write the state file whole or not at all, readable by its owner only: it holds the admin key."""
+    state = {
+        "url": url,
+        "pid": os.getpid(),
+        "admin_key": admin_key,
+        "version": __version__,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(state, file)
+    part.replace(path)
+
+
+def _forget_state(path: Path) -> None:
+    """Remove the state file if it is still ours."""
+    with suppress(OSError, ValueError, KeyError):
+        if json.loads(path.read_text("utf-8"))["pid"] == os.getpid():
+            path.unlink()
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("labkit serve", description="Run the lab server in the foreground.")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
+    parser.add_argument("--host", default="127.0.0.1", help="loopback unless told otherwise")
+    parser.add_argument("--state", type=Path, help="write URL, process id and admin key to this file")
+    parser.add_argument("--idle-minutes", type=float, default=0.0, help="end after so long without a request; 0 never")
+    parser.add_argument("--keys", type=Path, help="admit only the keys in this file, one a line")
+    parser.add_argument("--admin-key", help="default: a new random one")
+    return parser.parse_args(argv)
+
+
+def _read_keys(path: Path) -> list[str]:
+    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":  # there the option would let two servers share a port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until stopped. Returns 0, or 2 with one sentence on stderr when it cannot start."""
+    options = _parse(argv)
+    try:
+        keys = _read_keys(options.keys) if options.keys else None
+        listener = _listen(options.host, options.port)
+    except OSError as error:
+        what = f"the key file {options.keys}" if error.filename else f"{options.host}:{options.port}"
+        advice = "choose another port with --port, or --port 0 for a free one" if not error.filename else "check the path"
+        print(f"labkit serve: cannot use {what}: {error.strerror or error}; {advice}.", file=sys.stderr)
+        return 2
+    host, port = listener.getsockname()[:2]
+    if options.host not in ("127.0.0.1", "localhost", "::1"):
+        print(f"labkit serve: {options.host} is reachable from other machines; lab keys are no protection.", file=sys.stderr)
+    lab = Lab(
+        EmbeddedEngine(),
+        Tenants(keys),
+        options.admin_key or f"admin-{secrets.token_hex(16)}",
+        hosts=LOOPBACK_HOSTS | {options.host, socket.gethostname()},
+    )
+    config = uvicorn.Config(
+        App(lab),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=600,  # longer than any client's, so that a kept connection is never closed under a request
+        timeout_graceful_shutdown=2,
+    )
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    server = _Server(config, lab, url, options.state, options.idle_minutes * 60)
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if options.state:
+            _forget_state(options.state)
+    return 0

@@ -1,0 +1,450 @@
+"""Gemini: generateContent, streamGenerateContent, countTokens and models, under `/v1`, `/v1beta` and no version.
+
+`google-genai` 3.x calls `/v1`, 1.x and 2.x call `/v1beta`, LiteLLM with a base URL calls neither. Keys come in
+camelCase and in snake_case, from the same SDK, so both are read.
+Source: the SDK's types and the Gemini API reference.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from labkit import registry, tokens
+from labkit.engine.base import Prompt, Role, Turn
+from labkit.registry import Model
+from labkit.sampling import SamplingParams
+from labkit.server.errors import ApiError
+from labkit.server.exchange import Exchange
+from labkit.server.generation import UNCAPPED, Choice, Generation, GenerationRequest, Piece, TokenScore, count_prompt
+from labkit.server.http import (
+    EVENT_STREAM_TYPE,
+    JSON_TYPE,
+    Answer,
+    EventStream,
+    Headers,
+    Request,
+    Response,
+    Route,
+    Routes,
+    dump,
+)
+from labkit.server.protocols.base import refuse_unserved, retirement, served
+from labkit.server.shapes import Field, Violation, check, check_value, type_name
+
+PROVIDERS = ("gemini",)
+
+# --- fields ----------------------------------------------------------------------------------------------------------
+
+FIELDS = {
+    "contents": Field("any", required=True, nullable=False),
+    "systemInstruction": Field("any"),
+    "generationConfig": Field("object"),
+    "tools": Field("array"),
+    "toolConfig": Field("object"),
+    "safetySettings": Field("array"),
+    "cachedContent": Field("string"),
+    "labels": Field("object"),
+    "model": Field("string"),
+    "serviceTier": Field("string"),
+    "store": Field("boolean"),
+}
+CONFIG = {
+    "temperature": Field("number", low=0, high=2),
+    "topP": Field("number", low=0, high=1),
+    "topK": Field("number", low=1),
+    "candidateCount": Field("integer", low=1, high=8),
+    "maxOutputTokens": Field("integer", low=1),
+    "stopSequences": Field("array", high=5),
+    "seed": Field("integer", low=-(2**31), high=2**31 - 1),
+    "presencePenalty": Field("number", low=-2, high=2),
+    "frequencyPenalty": Field("number", low=-2, high=2),
+    "responseLogprobs": Field("boolean"),
+    "logprobs": Field("integer", low=0, high=20),
+    "responseMimeType": Field("string", choices=("text/plain", "application/json", "text/x.enum")),
+    "responseSchema": Field("object"),
+    "responseJsonSchema": Field("any"),
+    "responseModalities": Field("array"),
+    "thinkingConfig": Field("object"),
+    "mediaResolution": Field("string"),
+    "speechConfig": Field("object"),
+    "imageConfig": Field("object"),
+    "audioTimestamp": Field("boolean"),
+    "enableEnhancedCivicAnswers": Field("boolean"),
+}
+CONTENT = {"role": Field("string"), "parts": Field("any", required=True)}
+ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "system": "system", "function": "tool"}
+FREE_FORM = frozenset({"args", "response", "responseSchema", "responseJsonSchema", "parameters", "parametersJsonSchema"})
+"""Values that belong to the caller: their keys stay as they are."""
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+STATUS_NAMES = {
+    "invalid_request": "INVALID_ARGUMENT",
+    "authentication": "UNAUTHENTICATED",
+    "permission": "PERMISSION_DENIED",
+    "not_found": "NOT_FOUND",
+    "method_not_allowed": "INVALID_ARGUMENT",
+    "too_large": "INVALID_ARGUMENT",
+    "rate_limit": "RESOURCE_EXHAUSTED",
+    "server": "INTERNAL",
+}
+PROTO_TYPES = {"number": "TYPE_FLOAT", "integer": "TYPE_INT32", "string": "TYPE_STRING", "boolean": "TYPE_BOOL"}
+
+
+def phrase(v: Violation) -> ApiError:
+    """Google's sentences for a bad field."""
+    where, _, name = v.path.rpartition(".")
+    at = f" at '{where}'" if where else ""
+    snake = re.sub(r"(?<!^)([A-Z])", r"_\1", v.path).lower()
+    sentence = {
+        "missing": f"* GenerateContentRequest.{snake}: {v.path} is not specified",
+        "unknown": f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.',
+        "type": f"Invalid value at '{snake}' ({PROTO_TYPES.get(v.kind, v.kind)}), {_quoted(v.got)}",
+        "below": f"* GenerateContentRequest.{snake}: {name} must be at least {v.limit}, got {v.got}",
+        "above": f"* GenerateContentRequest.{snake}: {name} must be at most {v.limit}, got {v.got}",
+        "empty": f"* GenerateContentRequest.{snake}: {name} must not be empty",
+        "too_many": f"* GenerateContentRequest.{snake}: the number of {name} must be at most {v.limit}",
+        "choice": f"* GenerateContentRequest.{snake}: {_quoted(v.got)} is not one of {', '.join(map(str, v.limit or ()))}",
+    }[v.rule]
+    return ApiError("invalid_request", sentence, param=v.path)
+
+
+def _quoted(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else type_name(value) if isinstance(value, list | dict) else str(value)
+
+
+# --- the protocol ----------------------------------------------------------------------------------------------------
+
+
+class GeminiProtocol:
+    """`x-goog-api-key` or `?key=`, `{"error": {code, message, status, details}}`, whole responses as events."""
+
+    name = "gemini"
+
+    def __init__(self) -> None:
+        self.routes = Routes(ROUTES)
+
+    def key(self, request: Request) -> str:
+        if key := request.headers.get("x-goog-api-key") or request.query.get("key") or request.bearer:
+            return key
+        raise ApiError(
+            "permission",
+            "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or "
+            "other form of API consumer identity to call this API.",
+        )
+
+    def refuse_key(self, key: str) -> ApiError:
+        message = "API key not valid. Please pass a valid API key: for the lab server one that begins with 'lab-'."
+        return ApiError("authentication", message, code="API_KEY_INVALID")
+
+    def phrase(self, violation: Violation) -> ApiError:
+        return phrase(violation)
+
+    def malformed(self, detail: str) -> ApiError:
+        return ApiError("invalid_request", f"Invalid JSON payload received. {detail}")
+
+    def render_error(self, error: ApiError, request_id: str) -> Response:
+        inner: dict[str, Any] = {
+            "code": error.status,
+            "message": error.message,
+            "status": STATUS_NAMES[error.kind],
+        }
+        if details := list(_details(error)):
+            inner["details"] = details
+        return Response.json({"error": inner}, status=error.status)
+
+    def headers(self, exchange: Exchange) -> Headers:
+        return [(b"server-timing", b"gfet4t7; dur=%d" % exchange.entry.timing.get("infer_ms", 0))]
+
+
+def _details(error: ApiError) -> Iterator[dict[str, Any]]:
+    google = "type.googleapis.com/google.rpc."
+    if error.code == "API_KEY_INVALID":
+        domain = {"reason": error.code, "domain": "googleapis.com"}
+        yield {"@type": f"{google}ErrorInfo", **domain, "metadata": {"service": "generativelanguage.googleapis.com"}}
+    elif error.retry_after is not None:
+        quota = f"generativelanguage.googleapis.com/generate_content_{error.subject}"
+        yield {"@type": f"{google}QuotaFailure", "violations": [{"quotaMetric": quota, "quotaId": error.code}]}
+        yield {"@type": f"{google}RetryInfo", "retryDelay": f"{max(1, math.ceil(error.retry_after))}s"}
+    elif error.param:
+        violation = {"field": error.param, "description": error.message}
+        yield {"@type": f"{google}BadRequest", "fieldViolations": [violation]}
+
+
+# --- reading a request -----------------------------------------------------------------------------------------------
+
+
+def camel(value: Any) -> Any:
+    """Keys in camelCase, whatever they came in, down to where the caller's own values begin.
+
+    >>> camel({"generation_config": {"top_p": 1}, "args": {"my_key": 2}})
+    {'generationConfig': {'topP': 1}, 'args': {'my_key': 2}}
+    """
+    if isinstance(value, list):
+        return [camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    renamed = {re.sub(r"_([a-z0-9])", lambda m: m[1].upper(), key): item for key, item in value.items()}
+    return {key: item if key in FREE_FORM else camel(item) for key, item in renamed.items()}
+
+
+def read_generate(body: dict[str, Any], model: Model) -> GenerationRequest:
+    """A generateContent body, checked against the table, then against the model's capability row."""
+    body = camel(body)
+    check(body, FIELDS)
+    config = body.get("generationConfig") or {}
+    check(config, CONFIG, at="generationConfig.")
+    check_capabilities(body, config, model)
+    turns = read_turns(body)
+    prompt_tokens = count_prompt(turns, model)
+    if prompt_tokens > model.context:
+        raise ApiError(
+            "invalid_request",
+            f"The input token count ({prompt_tokens}) exceeds the maximum number of tokens allowed ({model.context}).",
+        )
+    wants_json = config.get("responseMimeType") == "application/json"
+    return GenerationRequest(
+        model=model,
+        prompt=Prompt(turns, tier=model.tier or "standard", json=wants_json),
+        prompt_tokens=prompt_tokens,
+        sampling=read_sampling(config),
+        max_tokens=int(config.get("maxOutputTokens") or min(UNCAPPED, model.max_output)),
+        stop=read_stop(config.get("stopSequences") or []),
+        n=int(config.get("candidateCount") or 1),
+        seed=config.get("seed"),
+        top_logprobs=int(config.get("logprobs") or 0) if config.get("responseLogprobs") else None,
+    )
+
+
+def find_model(name: str) -> Model:
+    model = served(name, PROVIDERS)
+    if model is None:
+        message = f"models/{name} is not found for API version v1, or is not supported for generateContent. "
+        raise ApiError("not_found", message + "Call ListModels to see the list of available models.")
+    if gone := retirement(model):
+        raise ApiError("not_found", f"models/{name} is no longer available. {gone}")
+    return model
+
+
+def check_capabilities(body: dict[str, Any], config: dict[str, Any], model: Model) -> None:
+    if (config.get("maxOutputTokens") or 0) > model.max_output:
+        raise Violation("generationConfig.maxOutputTokens", "above", got=config["maxOutputTokens"], limit=model.max_output)
+    if config.get("logprobs") and not config.get("responseLogprobs"):
+        raise ApiError("invalid_request", "logprobs is set but responseLogprobs is not: set response_logprobs to true.")
+    if config.get("responseLogprobs") and not model.logprobs:
+        raise ApiError("invalid_request", f"Logprobs is not enabled for models/{model.id}")
+    if config.get("responseSchema") or config.get("responseJsonSchema"):
+        raise refuse_unserved("responseSchema")
+    calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
+    if calling.get("mode") in ("ANY", "VALIDATED"):
+        raise refuse_unserved(f"function calling mode {calling['mode']}")
+    if body.get("cachedContent"):
+        raise refuse_unserved("cachedContent")
+
+
+def read_turns(body: dict[str, Any]) -> tuple[Turn, ...]:
+    contents = body.get("contents")
+    if isinstance(contents, dict):
+        contents = [contents]
+    check_value(contents, Field("array", low=1), "contents")
+    turns = [_read_content(content, f"contents[{n}]") for n, content in enumerate(contents or ())]
+    if instruction := body.get("systemInstruction"):
+        turns.insert(0, Turn("system", _read_content(instruction, "systemInstruction").text))
+    return tuple(turns)
+
+
+def _read_content(content: Any, at: str) -> Turn:
+    if isinstance(content, str):
+        return Turn("user", content)
+    check_value(content, Field("object"), at)
+    check(content, CONTENT, at=f"{at}.")
+    role = content.get("role") or "user"
+    if role not in ROLES:
+        raise ApiError("invalid_request", "Please use a valid role: user, model.", param=f"{at}.role")
+    parts = content["parts"] if isinstance(content["parts"], list) else [content["parts"]]
+    if not parts:
+        raise Violation(f"{at}.parts", "empty", limit=1)
+    return Turn(ROLES[role], "".join(_read_part(part, f"{at}.parts[{n}]") for n, part in enumerate(parts)))
+
+
+def _read_part(part: Any, at: str) -> str:
+    check_value(part, Field("object"), at)
+    if isinstance(part.get("text"), str):
+        return str(part["text"])
+    if "text" in part:
+        raise Violation(f"{at}.text", "type", got=part["text"], kind="string")
+    kind = next(iter(part), "nothing")
+    if kind in ("inlineData", "fileData", "functionCall", "functionResponse", "executableCode"):
+        raise refuse_unserved(f"parts of kind {kind!r}")
+    raise Violation(f"{at}.{kind}", "unknown", got=part)
+
+
+def read_sampling(config: dict[str, Any]) -> SamplingParams:
+    def given(name: str, default: float) -> float:
+        value = config.get(name)
+        return default if value is None else value
+
+    return SamplingParams(
+        temperature=given("temperature", 1.0),
+        top_p=given("topP", 1.0),
+        top_k=int(given("topK", 0)),
+        presence_penalty=given("presencePenalty", 0.0),
+        frequency_penalty=given("frequencyPenalty", 0.0),
+    )
+
+
+def read_stop(sequences: list[Any]) -> tuple[str, ...]:
+    for n, sequence in enumerate(sequences):
+        check_value(sequence, Field("string"), f"generationConfig.stopSequences[{n}]")
+    return tuple(s for s in sequences if s)
+
+
+# --- handlers --------------------------------------------------------------------------------------------------------
+
+
+def _begin(exchange: Exchange, model: str, *, stream: bool) -> Generation:
+    body = exchange.request.json()
+    row = find_model(model)
+    request = read_generate(body, row)
+    config = camel(body).get("generationConfig") or {}
+    exchange.describe(row, {k: v for k, v in config.items() if v is not None}, stream=stream)
+    return exchange.generate(request)
+
+
+async def generate_content(exchange: Exchange, model: str) -> Answer:
+    generation = _begin(exchange, model, stream=False)
+    await exchange.finish_generation()
+    return Response.json(generate_response(generation))
+
+
+async def stream_generate_content(exchange: Exchange, model: str) -> Answer:
+    """Events with `alt=sse`; without it, as the real API does, one JSON array that grows."""
+    generation = _begin(exchange, model, stream=True)
+    sse = exchange.request.query.get("alt") == "sse"
+    frames = (b"data: " + f + b"\r\n\r\n" for f in response_frames(generation)) if sse else _array(generation)
+    kind = EVENT_STREAM_TYPE if sse else JSON_TYPE
+    return EventStream(exchange.pace_frames(frames), [kind], watch=bool(exchange.tenant.pace))
+
+
+async def count_tokens(exchange: Exchange, model: str) -> Answer:
+    """The lab counts with o200k_base: exact for what it bills, an estimate of what Gemini's own tokenizer gives."""
+    body = camel(exchange.request.json())
+    whole = body.get("generateContentRequest") or body
+    check(whole, FIELDS)
+    row = find_model(model)
+    exchange.describe(row, {}, stream=False)
+    total = count_prompt(read_turns(whole), row)
+    return Response.json({"totalTokens": total, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]})
+
+
+async def list_models(exchange: Exchange) -> Answer:
+    return Response.json({"models": [model_object(m) for m in registry.models("gemini")]})
+
+
+async def get_model(exchange: Exchange, model: str) -> Answer:
+    return Response.json(model_object(served(model, PROVIDERS, kind="embedding") or find_model(model)))
+
+
+# --- rendering -------------------------------------------------------------------------------------------------------
+
+FINISH = {"stop": "STOP", "stop_sequence": "STOP", "length": "MAX_TOKENS"}
+
+
+def generate_response(generation: Generation) -> dict[str, Any]:
+    candidates = [
+        _candidate(choice, choice.text, choice.scores, generation, finished=True) for choice in generation.choices
+    ]
+    return {"candidates": candidates, **_envelope(generation, f"lab-{uuid4().hex[:20]}")}
+
+
+def _candidate(
+    choice: Choice, text: str, scores: list[TokenScore], generation: Generation, *, finished: bool
+) -> dict[str, Any]:
+    parts = [{"text": text}] if text or finished else []
+    found: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": choice.index}
+    if finished:
+        found["finishReason"] = FINISH[choice.finish or "stop"]
+    if generation.request.top_logprobs is not None and scores:
+        found["avgLogprobs"] = sum(s.logprob for s in choice.scores) / len(choice.scores)
+        found["logprobsResult"] = {
+            "chosenCandidates": [_scored(s.id, s.logprob) for s in scores],
+            "topCandidates": [{"candidates": [_scored(t, p) for t, p in s.top]} for s in scores],
+        }
+    return found
+
+
+def _scored(token: int, logprob: float) -> dict[str, Any]:
+    raw = tokens.encoding("o200k_base").decode_single_token_bytes(token) if token < 199_998 else b"<end>"
+    shown = logprob if logprob > -math.inf else -9999.0
+    return {"token": raw.decode("utf-8", "backslashreplace"), "tokenId": token, "logProbability": shown}
+
+
+def _envelope(generation: Generation, response_id: str) -> dict[str, Any]:
+    usage = generation.usage
+    counts: dict[str, Any] = {
+        "promptTokenCount": usage.prompt,
+        "candidatesTokenCount": usage.output - usage.reasoning,
+        "totalTokenCount": usage.total,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": usage.prompt}],
+    }
+    if usage.cached:
+        counts["cachedContentTokenCount"] = usage.cached
+    if usage.reasoning:
+        counts["thoughtsTokenCount"] = usage.reasoning
+    return {"usageMetadata": counts, "modelVersion": generation.request.model.id, "responseId": response_id}
+
+
+def response_frames(generation: Generation) -> Iterator[bytes]:
+    """Whole response objects, one a piece of text; the last of each candidate carries the finish reason."""
+    response_id = f"lab-{uuid4().hex[:20]}"
+    last: dict[int, Piece] = {}
+    for choice, piece in generation.pieces():
+        held = last.get(choice.index)
+        last[choice.index] = piece
+        if held is not None:
+            yield dump(_chunk(choice, held, generation, response_id, finished=False))
+    for choice in generation.choices:
+        yield dump(_chunk(choice, last.get(choice.index, Piece("")), generation, response_id, finished=True))
+
+
+def _chunk(choice: Choice, piece: Piece, generation: Generation, response_id: str, *, finished: bool) -> dict[str, Any]:
+    candidate = _candidate(choice, piece.text, piece.scores, generation, finished=finished)
+    return {"candidates": [candidate], **_envelope(generation, response_id)}
+
+
+def _array(generation: Generation) -> Iterator[bytes]:
+    opening = b"["
+    for frame in response_frames(generation):
+        yield opening + frame
+        opening = b",\r\n"
+    yield b"]"
+
+
+def model_object(model: Model) -> dict[str, Any]:
+    chat = model.kind == "chat"
+    return {
+        "name": f"models/{model.id}",
+        "version": "001",
+        "displayName": model.name,
+        "inputTokenLimit": model.context,
+        "outputTokenLimit": model.max_output,
+        "supportedGenerationMethods": ["generateContent", "countTokens"] if chat else ["embedContent"],
+        **({"temperature": 1.0, "maxTemperature": model.max_temperature, "topP": 0.95, "topK": 64} if chat else {}),
+    }
+
+
+ROUTES = [
+    route
+    for version in ("/v1", "/v1beta", "/v1alpha", "")
+    for route in (
+        Route("POST", version + "/models/{model}:generateContent", generate_content),
+        Route("POST", version + "/models/{model}:streamGenerateContent", stream_generate_content),
+        Route("POST", version + "/models/{model}:countTokens", count_tokens),
+        Route("GET", version + "/models", list_models),
+        Route("GET", version + "/models/{model}", get_model),
+    )
+]
