@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_ENCODING = "o200k_base"
 
 TOKENS_PER_MESSAGE = 3
-"""Chat framing of gpt-4o-class models, role included. Source: OpenAI's cookbook, "How to count tokens with tiktoken"."""
+"""Chat framing of gpt-4o-class models, the role included. Source: OpenAI's cookbook, "How to count tokens"."""
 TOKENS_PER_NAME = 1
 TOKENS_OF_PRIMING = 3
 """The beginning of the answer, <|im_start|>assistant<|im_sep|>, counts as prompt."""
