@@ -116,7 +116,9 @@ class App:
             answer, error = protocol.render_error(refusal, request_id), refusal.code or refusal.kind
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            refusal = ApiError("server", "The lab server failed on this request. Its log says why: see `labkit status`.")
+            refusal = ApiError(
+                "server", "The lab server failed on this request. Its log says why: see `labkit status`."
+            )
             answer, error = protocol.render_error(refusal, request_id), "internal_error"
         await self._send(protocol, exchange, answer, error, receive, send)
 
@@ -138,7 +140,9 @@ class App:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         origin = request.headers.get("origin")
         if name not in self.lab.hosts or (origin and origin.split("://")[-1].rsplit(":", 1)[0] not in self.lab.hosts):
-            raise ApiError("permission", f"The lab server does not answer as {(origin or host)[:80]!r}: use its own URL.")
+            raise ApiError(
+                "permission", f"The lab server does not answer as {(origin or host)[:80]!r}: use its own URL."
+            )
 
     def _open(self, protocol: Protocol, request: Request, started: float) -> Exchange:
         key = protocol.key(request)
@@ -201,6 +205,18 @@ class App:
         return None
 
 
+def _refusal(protocol: Protocol, problem: Exception, request: Request) -> ApiError:
+    """What to tell the client of whatever went wrong. What is our own fault goes to the log in full."""
+    if isinstance(problem, ApiError):
+        return problem
+    if isinstance(problem, Violation):
+        return protocol.phrase(problem)
+    if isinstance(problem, MalformedJson):
+        return protocol.malformed(problem.detail)
+    log.error("%s %s failed", request.method, request.path, exc_info=problem)
+    return ApiError("server", "The lab server failed on this request; its log says why.", code="internal_error")
+
+
 def _route(protocol: Protocol, request: Request) -> tuple[Handler, dict[str, str]]:
     methods, captured = protocol.routes.find(request.path)
     if not methods:
@@ -208,8 +224,12 @@ def _route(protocol: Protocol, request: Request) -> tuple[Handler, dict[str, str
     handler = methods.get(request.method)
     if handler is None:
         allowed = ", ".join(sorted(methods))
-        message = f"Not allowed to {request.method} on {request.path}. (HINT: Perhaps you meant to make a {allowed} request?)"
-        raise ApiError("method_not_allowed", message, code="method_not_supported", headers=[(b"allow", allowed.encode())])
+        message = (
+            f"Not allowed to {request.method} on {request.path}. (HINT: Perhaps you meant to make a {allowed} request?)"
+        )
+        raise ApiError(
+            "method_not_allowed", message, code="method_not_supported", headers=[(b"allow", allowed.encode())]
+        )
     return handler, captured
 
 

@@ -86,7 +86,9 @@ class Control:
         wanted = {"type": f"must be a {violation.kind}", "missing": "is required", "unknown": "is not a setting"}
         bound = f"must not be {violation.rule} {violation.limit}"
         sentence = wanted.get(violation.rule, bound if violation.limit is not None else f"is {violation.rule}")
-        return ApiError("invalid_request", f"{violation.path} {sentence}, got {violation.got!r:.80}.", param=violation.path)
+        return ApiError(
+            "invalid_request", f"{violation.path} {sentence}, got {violation.got!r:.80}.", param=violation.path
+        )
 
     def malformed(self, detail: str) -> ApiError:
         return ApiError("invalid_request", f"The body is not valid JSON: {detail}.")
@@ -185,7 +187,7 @@ def _model(model_id: str) -> registry.Model:
     try:
         return registry.find(model_id)
     except registry.UnknownModel as unknown:
-        raise ApiError("not_found", str(unknown.args[0]), param="model") from None
+        raise ApiError("not_found", str(unknown), param="model") from None
 
 
 def _turns(messages: list[Any]) -> tuple[Turn, ...]:

@@ -7,7 +7,14 @@ from typing import Literal
 from labkit.server.http import Headers
 
 Kind = Literal[
-    "invalid_request", "authentication", "permission", "not_found", "method_not_allowed", "too_large", "rate_limit", "server"
+    "invalid_request",
+    "authentication",
+    "permission",
+    "not_found",
+    "method_not_allowed",
+    "too_large",
+    "rate_limit",
+    "server",
 ]
 
 STATUS: dict[str, int] = {

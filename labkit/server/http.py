@@ -31,8 +31,6 @@ class MalformedJson(ValueError):
         self.detail = detail
 
 
-
-
 class Request:
     """One HTTP request, its body already read."""
 

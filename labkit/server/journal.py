@@ -17,7 +17,9 @@ from labkit.server.http import Headers, Request
 KEPT_ENTRIES = 20_000
 KEPT_WIRES = 400
 KEPT_BODY = 64 * 1024
-SECRET_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "x-amz-security-token"})
+SECRET_HEADERS = frozenset(
+    {"authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "x-amz-security-token"}
+)
 SECRET_QUERY = frozenset({"key", "tenant"})
 
 

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import uvicorn
 
-from labkit import __version__
+from labkit import __version__, prices, registry, tokens
+from labkit.engine.base import O200K
 from labkit.engine.embedded import EmbeddedEngine
 from labkit.server.app import LOOPBACK_HOSTS, App, Lab
 from labkit.server.tenants import Tenants
@@ -110,6 +111,13 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _warm_up() -> None:
+    """Read the tokenizer's ranks and the prices now, so that no request waits for them."""
+    tokens.encoding(O200K.encoding)
+    for model in registry.models(kind="chat"):
+        prices.price(model.id)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until stopped. Returns 0, or 2 with one sentence on stderr when it cannot start."""
     options = _parse(argv)
@@ -118,12 +126,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         listener = _listen(options.host, options.port)
     except OSError as error:
         what = f"the key file {options.keys}" if error.filename else f"{options.host}:{options.port}"
-        advice = "choose another port with --port, or --port 0 for a free one" if not error.filename else "check the path"
+        advice = (
+            "choose another port with --port, or --port 0 for a free one" if not error.filename else "check the path"
+        )
         print(f"labkit serve: cannot use {what}: {error.strerror or error}; {advice}.", file=sys.stderr)
         return 2
     host, port = listener.getsockname()[:2]
     if options.host not in ("127.0.0.1", "localhost", "::1"):
-        print(f"labkit serve: {options.host} is reachable from other machines; lab keys are no protection.", file=sys.stderr)
+        print(
+            f"labkit serve: {options.host} is reachable from other machines; lab keys are no protection.",
+            file=sys.stderr,
+        )
     lab = Lab(
         EmbeddedEngine(),
         Tenants(keys),
@@ -139,6 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         timeout_keep_alive=600,  # longer than any client's, so that a kept connection is never closed under a request
         timeout_graceful_shutdown=2,
     )
+    _warm_up()
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     server = _Server(config, lab, url, options.state, options.idle_minutes * 60)
     try:

@@ -36,8 +36,9 @@ class Violation(Exception):
     """Where, in dots and brackets: `messages[0].role`."""
     rule: Rule
     got: Any = None
-    limit: Any = None
-    """The bound, or the choices."""
+    limit: float | None = None
+    """The bound."""
+    choices: tuple[str, ...] = ()
     kind: str = ""
     """What type was expected."""
 
@@ -77,11 +78,11 @@ def check(body: Mapping[str, Any], fields: Mapping[str, Field], *, at: str = "",
 def check_value(value: Any, field: Field, path: str) -> None:
     """Hold one value against its field."""
     kind = field.kind
-    if not isinstance(value, _PYTHON[kind]) or (isinstance(value, bool) and kind in ("number", "integer")):
-        if not (kind == "integer" and isinstance(value, float) and value.is_integer()):
-            raise Violation(path, "type", got=value, kind=kind)
+    fits = isinstance(value, _PYTHON[kind]) or (kind == "integer" and isinstance(value, float) and value.is_integer())
+    if not fits or (isinstance(value, bool) and kind in ("number", "integer")):
+        raise Violation(path, "type", got=value, kind=kind)
     if field.choices and value not in field.choices:
-        raise Violation(path, "choice", got=value, limit=field.choices, kind=kind)
+        raise Violation(path, "choice", got=value, choices=field.choices, kind=kind)
     if isinstance(value, list):
         if field.low and len(value) < field.low:
             raise Violation(path, "empty", got=value, limit=field.low, kind=kind)

@@ -101,7 +101,7 @@ def phrase(v: Violation) -> ApiError:
         "above": f"Input should be less than or equal to {v.limit}",
         "empty": f"at least {v.limit} item is required",
         "too_many": f"List should have at most {v.limit} items after validation",
-        "choice": "Input should be " + " or ".join(repr(c) for c in v.limit or ()),
+        "choice": "Input should be " + " or ".join(repr(c) for c in v.choices),
     }[v.rule]
     if path == "messages" and v.rule == "empty":
         sentence = "at least one message is required"
@@ -230,7 +230,9 @@ def check_thinking(thinking: dict[str, Any], model: Model, max_tokens: int) -> N
     if not thinking:
         return
     if kind not in ("enabled", "adaptive", "disabled", "between_tools"):
-        raise Violation("thinking.type", "choice", got=kind, limit=("enabled", "adaptive", "disabled", "between_tools"))
+        raise Violation(
+            "thinking.type", "choice", got=kind, choices=("enabled", "adaptive", "disabled", "between_tools")
+        )
     if kind != "disabled" and model.thinking == "no":
         raise ApiError("invalid_request", f"thinking: {model.id} does not support thinking")
     if kind == "disabled" and model.thinking == "always":
@@ -251,10 +253,12 @@ def read_turns(body: dict[str, Any], model: Model) -> tuple[Turn, ...]:
             raise Violation(at, "type", got=message, kind="object")
         check(message, {"role": TEXT, "content": Field("string or array", required=True)}, at=f"{at}.")
         if message["role"] not in ROLES:
-            raise Violation(f"{at}.role", "choice", got=message["role"], limit=("user", "assistant"))
+            raise Violation(f"{at}.role", "choice", got=message["role"], choices=("user", "assistant"))
         turns.append(Turn(ROLES[message["role"]], read_text(message["content"], f"{at}.content")))
     if turns[-1].role == "assistant" and not model.prefill:
-        message = "This model does not support assistant message prefill. The conversation must end with a user message."
+        message = (
+            "This model does not support assistant message prefill. The conversation must end with a user message."
+        )
         raise ApiError("invalid_request", message)
     return tuple(turns)
 

@@ -48,19 +48,6 @@ class Protocol(Interface):
         ...
 
 
-def headers(self, exchange: Exchange) -> Headers:
-        """Headers of every answer: request id, rate limits."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PathError:
-    """A path that no route knows, or a method that the path does not take."""
-
-    request: Request
-    allowed: tuple[str, ...] = ()
-
-
 def header(name: str, value: object) -> tuple[bytes, bytes]:
     return name.encode("latin-1"), str(value).encode("latin-1", "replace")
 
@@ -84,4 +71,6 @@ def retirement(model: Model) -> str | None:
 
 def refuse_unserved(feature: str) -> ApiError:
     """A parameter that the real provider takes and this server does not serve: said, never ignored in silence."""
-    return ApiError("invalid_request", f"The lab server does not serve {feature}.", code="lab_not_served", param=feature)
+    return ApiError(
+        "invalid_request", f"The lab server does not serve {feature}.", code="lab_not_served", param=feature
+    )

@@ -77,7 +77,9 @@ CONFIG = {
 }
 CONTENT = {"role": Field("string"), "parts": Field("any", required=True)}
 ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "system": "system", "function": "tool"}
-FREE_FORM = frozenset({"args", "response", "responseSchema", "responseJsonSchema", "parameters", "parametersJsonSchema"})
+FREE_FORM = frozenset(
+    {"args", "response", "responseSchema", "responseJsonSchema", "parameters", "parametersJsonSchema"}
+)
 """Values that belong to the caller: their keys stay as they are."""
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -108,13 +110,15 @@ def phrase(v: Violation) -> ApiError:
         "above": f"* GenerateContentRequest.{snake}: {name} must be at most {v.limit}, got {v.got}",
         "empty": f"* GenerateContentRequest.{snake}: {name} must not be empty",
         "too_many": f"* GenerateContentRequest.{snake}: the number of {name} must be at most {v.limit}",
-        "choice": f"* GenerateContentRequest.{snake}: {_quoted(v.got)} is not one of {', '.join(map(str, v.limit or ()))}",
+        "choice": f"* GenerateContentRequest.{snake}: {_quoted(v.got)} is not one of {', '.join(v.choices)}",
     }[v.rule]
     return ApiError("invalid_request", sentence, param=v.path)
 
 
 def _quoted(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else type_name(value) if isinstance(value, list | dict) else str(value)
+    return (
+        f'"{value}"' if isinstance(value, str) else type_name(value) if isinstance(value, list | dict) else str(value)
+    )
 
 
 # --- the protocol ----------------------------------------------------------------------------------------------------
@@ -232,7 +236,9 @@ def find_model(name: str) -> Model:
 
 def check_capabilities(body: dict[str, Any], config: dict[str, Any], model: Model) -> None:
     if (config.get("maxOutputTokens") or 0) > model.max_output:
-        raise Violation("generationConfig.maxOutputTokens", "above", got=config["maxOutputTokens"], limit=model.max_output)
+        raise Violation(
+            "generationConfig.maxOutputTokens", "above", got=config["maxOutputTokens"], limit=model.max_output
+        )
     if config.get("logprobs") and not config.get("responseLogprobs"):
         raise ApiError("invalid_request", "logprobs is set but responseLogprobs is not: set response_logprobs to true.")
     if config.get("responseLogprobs") and not model.logprobs:

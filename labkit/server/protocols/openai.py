@@ -18,7 +18,7 @@ from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
-from labkit.server.generation import UNCAPPED, Choice, Generation, GenerationRequest, Piece, TokenScore
+from labkit.server.generation import UNCAPPED, Choice, Generation, GenerationRequest, TokenScore
 from labkit.server.http import (
     EVENT_STREAM_TYPE,
     NO_CACHE,
@@ -130,7 +130,7 @@ def phrase(v: Violation) -> ApiError:
             "array_above_max_length",
         ),
         "choice": (
-            f"Invalid value: '{v.got}'. Supported values are: {_listed(v.limit or ())}.",
+            f"Invalid value: '{v.got}'. Supported values are: {_listed(v.choices)}.",
             "invalid_value",
         ),
     }
@@ -174,7 +174,9 @@ class OpenAIProtocol:
         return ApiError("invalid_request", f"We could not parse the JSON body of your request: {detail}.")
 
     def render_error(self, error: ApiError, request_id: str) -> Response:
-        kind = {"rate_limit": error.subject or "requests", "server": "server_error"}.get(error.kind, "invalid_request_error")
+        kind = {"rate_limit": error.subject or "requests", "server": "server_error"}.get(
+            error.kind, "invalid_request_error"
+        )
         body = {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
         headers: Headers = [header("x-request-id", request_id)]
         if error.retry_after is not None:
@@ -317,7 +319,7 @@ def read_messages(messages: list[Any]) -> tuple[tuple[Turn, ...], list[str | Non
         if message.get("role") is None:
             raise Violation(f"{at}.role", "missing")
         if message["role"] not in ROLES:
-            raise Violation(f"{at}.role", "choice", got=message["role"], limit=tuple(ROLES))
+            raise Violation(f"{at}.role", "choice", got=message["role"], choices=tuple(ROLES))
         turns.append(Turn(ROLES[message["role"]], read_content(message, at)))
         names.append(message["name"] if isinstance(message.get("name"), str) else None)
     return tuple(turns), names
@@ -344,7 +346,9 @@ def _read_part(part: Any, at: str) -> str:
     if kind in ("image_url", "input_audio", "file"):
         raise refuse_unserved(f"content parts of type {kind!r}")
     if kind not in ("text", "refusal"):
-        raise Violation(f"{at}.type", "choice", got=kind, limit=("text", "image_url", "input_audio", "refusal", "file"))
+        raise Violation(
+            f"{at}.type", "choice", got=kind, choices=("text", "image_url", "input_audio", "refusal", "file")
+        )
     text = part.get(kind)
     if not isinstance(text, str):
         raise Violation(f"{at}.{kind}", "type" if text is not None else "missing", got=text, kind="string")
@@ -454,7 +458,9 @@ def chat_completion(generation: Generation) -> dict[str, Any]:
         "object": "chat.completion",
         "created": int(time.time()),
         "model": generation.request.model.id,
-        "choices": [_choice(choice, scores) for choice, scores in zip(generation.choices, _scores(generation), strict=True)],
+        "choices": [
+            _choice(choice, scores) for choice, scores in zip(generation.choices, _scores(generation), strict=True)
+        ],
         "usage": usage_object(generation),
         "service_tier": "default",
         "system_fingerprint": FINGERPRINT,
@@ -485,7 +491,11 @@ def usage_object(generation: Generation) -> dict[str, Any]:
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.output,
         "total_tokens": usage.total,
-        "prompt_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.cache_write, "audio_tokens": 0},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached,
+            "cache_write_tokens": usage.cache_write,
+            "audio_tokens": 0,
+        },
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning,
             "audio_tokens": 0,
@@ -517,7 +527,9 @@ def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
         % (dump_text(new_id()), time.time(), dump_text(generation.request.model.id), FINGERPRINT.encode())
     )
     end = b'],"usage":null}\n\n' if with_usage else b"]}\n\n"
-    first = b'{"index":%d,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}'
+    first = (
+        b'{"index":%d,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}'
+    )
     for choice in generation.choices:
         yield head + first % choice.index + end
     logged = generation.request.top_logprobs is not None
