@@ -62,24 +62,23 @@ def lab_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     """One lab server for the whole run, on a port that the system chose."""
-    state = tmp_path_factory.mktemp("lab-server") / "server.json"
+    folder = tmp_path_factory.mktemp("lab-server")
+    state, log = folder / "server.json", folder / "server.log"
     command = [sys.executable, "-m", "labkit.server", "--port", "0", "--state", str(state), "--idle-minutes", "30"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
         try:
-            yield _when_ready(process, state)
+            yield _when_ready(process, state, log)
         finally:
             process.terminate()
-            process.communicate(timeout=10)
+            process.wait(timeout=10)
 
 
-def _when_ready(process: subprocess.Popen[str], state: Path) -> LabServer:
+def _when_ready(process: subprocess.Popen[bytes], state: Path, log: Path) -> LabServer:
     """Wait for the state file, which the server writes once it accepts connections."""
     deadline = time.monotonic() + READY_SECONDS
     while not state.exists():
         if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            _, complaint = process.communicate()
-            pytest.fail(f"the lab server did not start: {complaint.strip()}")
+            pytest.fail(f"the lab server did not start: {log.read_text().strip()}")
         time.sleep(0.01)
     info = json.loads(state.read_text())
     return LabServer(info["url"], info["pid"], info["admin_key"])
