@@ -108,18 +108,10 @@ class App:
                 raise ApiError("too_large", f"The request body is larger than {LARGEST_BODY // 2**20} MB.")
             answer = await handler(exchange or request, **captured)
             error = None
-        except ApiError as refusal:
+        except Exception as problem:
+            refusal = _refusal(protocol, problem, request)
             answer, error = protocol.render_error(refusal, request_id), refusal.code or refusal.kind
             answer.headers += refusal.headers
-        except (Violation, MalformedJson) as fault:
-            refusal = protocol.phrase(fault) if isinstance(fault, Violation) else protocol.malformed(fault.detail)
-            answer, error = protocol.render_error(refusal, request_id), refusal.code or refusal.kind
-        except Exception:
-            log.exception("%s %s failed", request.method, request.path)
-            refusal = ApiError(
-                "server", "The lab server failed on this request. Its log says why: see `labkit status`."
-            )
-            answer, error = protocol.render_error(refusal, request_id), "internal_error"
         await self._send(protocol, exchange, answer, error, receive, send)
 
     def _protocol(self, request: Request) -> Any:

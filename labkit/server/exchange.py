@@ -77,11 +77,10 @@ class Exchange:
         return self.generation
 
     def _too_many(self, exceeded: Exceeded, model: Model) -> ApiError:
-        unit = {"requests": "RPM", "tokens": "TPM"}[exceeded.subject].replace("M", exceeded.per[0].upper())
         wait = exceeded.wait / self.tenant.clock.rate
         return ApiError(
             "rate_limit",
-            f"Rate limit reached for {model.id} on {exceeded.subject} per {exceeded.per} ({unit}): Limit {exceeded.limit}, "
+            f"Rate limit reached for {model.id} on {exceeded.subject} per {exceeded.per}: Limit {exceeded.limit}, "
             f"Used {exceeded.used}, Requested {exceeded.requested}. Please try again in {max(wait, 0.001):.3f}s.",
             code="rate_limit_exceeded",
             retry_after=math.ceil(wait * 1000) / 1000,

@@ -78,7 +78,7 @@ def _as_dict(limits: Limits) -> dict[str, int | None]:
 
 
 class Tenants:
-    """The open tenants. `allowed` restricts them to listed keys; otherwise any key that begins with `lab-` opens one."""
+    """The open tenants. `allowed` restricts them to listed keys; else any key that begins with `lab-` opens one."""
 
     def __init__(self, allowed: Iterable[str] | None = None) -> None:
         self._allowed = None if allowed is None else frozenset(allowed)

@@ -14,12 +14,10 @@ from typing import Any
 from uuid import uuid4
 
 from labkit import registry
-from labkit.engine.base import Prompt, Role, Turn
 from labkit.registry import Model
-from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
-from labkit.server.generation import Choice, Generation, GenerationRequest, count_prompt
+from labkit.server.generation import Choice, Generation, count_prompt
 from labkit.server.http import (
     EVENT_STREAM_TYPE,
     NO_CACHE,
@@ -33,80 +31,18 @@ from labkit.server.http import (
     dump,
     dump_text,
 )
-from labkit.server.protocols.base import header, refuse_unserved, retirement, served
-from labkit.server.shapes import Field, Violation, check, check_value
-
-OLD, NEW = "2023-06-01", "2026-10-21"
-VERSIONS = ("2023-01-01", OLD, NEW)
-PROVIDERS = ("anthropic",)
-
-# --- fields ----------------------------------------------------------------------------------------------------------
-
-SAMPLING_FIELDS = {
-    "temperature": Field("number", low=0, high=1),
-    "top_p": Field("number", low=0, high=1),
-    "top_k": Field("integer", low=0),
-}
-INPUT_FIELDS = {
-    "model": Field("string", required=True, nullable=False),
-    "messages": Field("array", required=True, low=1, high=100_000, nullable=False),
-    "system": Field("string or array"),
-    "thinking": Field("object"),
-    "tools": Field("array"),
-    "tool_choice": Field("object"),
-    "cache_control": Field("object"),
-    "output_config": Field("object"),
-}
-FIELDS = INPUT_FIELDS | {
-    "max_tokens": Field("integer", required=True, low=1, nullable=False),
-    "stop_sequences": Field("array", high=8_191),
-    "stream": Field("boolean"),
-    "metadata": Field("object"),
-    "service_tier": Field("string", choices=("auto", "standard_only")),
-    "speed": Field("string", choices=("standard", "fast")),
-    "inference_geo": Field("string"),
-    "container": Field("any"),
-    "context_management": Field("object"),
-    "diagnostics": Field("object"),
-    "mcp_servers": Field("array"),
-}
-TEXT = Field("string", required=True, nullable=False)
-ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
-JOURNALED = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "thinking", "output_config", "metadata")
-
-# --- errors ----------------------------------------------------------------------------------------------------------
-
-TYPES = {"number": "number", "integer": "integer", "string": "string", "boolean": "boolean", "array": "list"}
-TYPES |= {"object": "dictionary", "string or array": "string or list"}
-ERROR_TYPES = {
-    "invalid_request": "invalid_request_error",
-    "authentication": "authentication_error",
-    "permission": "permission_error",
-    "not_found": "not_found_error",
-    "method_not_allowed": "invalid_request_error",
-    "too_large": "request_too_large",
-    "rate_limit": "rate_limit_error",
-    "server": "api_error",
-}
-
-
-def phrase(v: Violation) -> ApiError:
-    """Anthropic's sentences for a bad field: a dotted path, a colon, what is wrong with it."""
-    path = v.path.replace("[", ".").replace("]", "")
-    sentence = {
-        "missing": "Field required",
-        "unknown": "Extra inputs are not permitted",
-        "type": f"Input should be a valid {TYPES.get(v.kind, v.kind)}",
-        "below": f"Input should be greater than or equal to {v.limit}",
-        "above": f"Input should be less than or equal to {v.limit}",
-        "empty": f"at least {v.limit} item is required",
-        "too_many": f"List should have at most {v.limit} items after validation",
-        "choice": "Input should be " + " or ".join(repr(c) for c in v.choices),
-    }[v.rule]
-    if path == "messages" and v.rule == "empty":
-        sentence = "at least one message is required"
-    return ApiError("invalid_request", f"{path}: {sentence}", param=path)
-
+from labkit.server.protocols.anthropic_request import (
+    ERROR_TYPES,
+    INPUT_FIELDS,
+    JOURNALED,
+    VERSIONS,
+    find_model,
+    phrase,
+    read_message,
+    read_turns,
+)
+from labkit.server.protocols.base import header
+from labkit.server.shapes import Violation, check
 
 # --- the protocol ----------------------------------------------------------------------------------------------------
 
@@ -163,135 +99,6 @@ def read_version(request: Request) -> str:
     if version not in VERSIONS:
         raise ApiError("invalid_request", f'anthropic-version: "{version[:40]}" is not a valid version')
     return version
-
-
-# --- reading a request -----------------------------------------------------------------------------------------------
-
-
-def read_message(body: dict[str, Any], version: str) -> GenerationRequest:
-    """A message's body, checked against the table of its API version, then against the model's capability row."""
-    check(body, FIELDS if version == NEW else FIELDS | SAMPLING_FIELDS)
-    model = find_model(body["model"])
-    check_capabilities(body, model)
-    turns = read_turns(body, model)
-    prompt_tokens = count_prompt(turns, model)
-    cap = int(body["max_tokens"])
-    if cap > model.max_output:
-        raise ApiError(
-            "invalid_request",
-            f"max_tokens: {cap} > {model.max_output}, which is the maximum allowed number of output tokens for {model.id}",
-        )
-    if prompt_tokens + cap > model.context:
-        raise ApiError("invalid_request", f"prompt is too long: {prompt_tokens + cap} tokens > {model.context} maximum")
-    return GenerationRequest(
-        model=model,
-        prompt=Prompt(turns, tier=model.tier or "standard"),
-        prompt_tokens=prompt_tokens,
-        sampling=SamplingParams(
-            temperature=_or(body.get("temperature"), 1.0),
-            top_p=_or(body.get("top_p"), 1.0),
-            top_k=int(_or(body.get("top_k"), 0)),
-        ),
-        max_tokens=cap,
-        stop=read_stop(body.get("stop_sequences") or []),
-    )
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value
-
-
-def find_model(model_id: str) -> Model:
-    model = served(model_id, PROVIDERS)
-    if model is None:
-        raise ApiError("not_found", f"model: {model_id}")
-    if gone := retirement(model):
-        raise ApiError("not_found", f"model: {model_id}. {gone}")
-    return model
-
-
-def check_capabilities(body: dict[str, Any], model: Model) -> None:
-    """What this model refuses, and what this server does not serve."""
-    sampled = [name for name in SAMPLING_FIELDS if body.get(name) is not None]
-    if sampled and model.sampling == "no":
-        raise ApiError("invalid_request", f"{sampled[0]}: {model.id} does not support sampling parameters")
-    if not model.temperature_with_top_p and {"temperature", "top_p"} <= set(sampled):
-        message = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
-        raise ApiError("invalid_request", message)
-    check_thinking(body.get("thinking") or {}, model, int(body.get("max_tokens") or 0))
-    if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
-        raise refuse_unserved("tool_choice of type 'any' or 'tool'")
-    if (body.get("output_config") or {}).get("format"):
-        raise refuse_unserved("output_config.format")
-
-
-def check_thinking(thinking: dict[str, Any], model: Model, max_tokens: int) -> None:
-    kind = thinking.get("type")
-    if not thinking:
-        return
-    if kind not in ("enabled", "adaptive", "disabled", "between_tools"):
-        raise Violation(
-            "thinking.type", "choice", got=kind, choices=("enabled", "adaptive", "disabled", "between_tools")
-        )
-    if kind != "disabled" and model.thinking == "no":
-        raise ApiError("invalid_request", f"thinking: {model.id} does not support thinking")
-    if kind == "disabled" and model.thinking == "always":
-        raise ApiError("invalid_request", f"thinking.type: {model.id} does not support disabling thinking")
-    if kind == "enabled":
-        budget = Field("integer", required=True, low=1024, nullable=False)
-        check({"budget_tokens": thinking.get("budget_tokens")}, {"budget_tokens": budget}, at="thinking.enabled.")
-        if thinking["budget_tokens"] >= max_tokens:
-            raise ApiError("invalid_request", "`max_tokens` must be greater than `thinking.budget_tokens`.")
-
-
-def read_turns(body: dict[str, Any], model: Model) -> tuple[Turn, ...]:
-    system = read_text(body["system"], "system") if body.get("system") else ""
-    turns = [Turn("system", system)] if system else []
-    for n, message in enumerate(body["messages"]):
-        at = f"messages.{n}"
-        if not isinstance(message, dict):
-            raise Violation(at, "type", got=message, kind="object")
-        check(message, {"role": TEXT, "content": Field("string or array", required=True)}, at=f"{at}.")
-        if message["role"] not in ROLES:
-            raise Violation(f"{at}.role", "choice", got=message["role"], choices=("user", "assistant"))
-        turns.append(Turn(ROLES[message["role"]], read_text(message["content"], f"{at}.content")))
-    if turns[-1].role == "assistant" and not model.prefill:
-        message = (
-            "This model does not support assistant message prefill. The conversation must end with a user message."
-        )
-        raise ApiError("invalid_request", message)
-    return tuple(turns)
-
-
-def read_text(content: str | list[Any], at: str) -> str:
-    """Text of a string or of content blocks."""
-    if isinstance(content, str):
-        if not content.strip() and at != "system":
-            raise ApiError("invalid_request", f"{at.rsplit('.', 1)[0]}: text content blocks must be non-empty")
-        return content
-    return "\n".join(_read_block(block, f"{at}.{n}") for n, block in enumerate(content))
-
-
-def _read_block(block: Any, at: str) -> str:
-    if not isinstance(block, dict):
-        raise Violation(at, "type", got=block, kind="object")
-    kind = block.get("type")
-    if kind is None:
-        raise Violation(f"{at}.type", "missing")
-    if kind in ("thinking", "redacted_thinking"):
-        return ""
-    if kind != "text":
-        raise refuse_unserved(f"content blocks of type {str(kind)[:40]!r}")
-    check({"text": block.get("text")}, {"text": TEXT}, at=f"{at}.text.")
-    return str(block["text"])
-
-
-def read_stop(sequences: list[Any]) -> tuple[str, ...]:
-    for n, sequence in enumerate(sequences):
-        check_value(sequence, TEXT, f"stop_sequences.{n}")
-        if not sequence.strip():
-            raise ApiError("invalid_request", "stop_sequences: each stop sequence must contain non-whitespace")
-    return tuple(sequences)
 
 
 # --- handlers --------------------------------------------------------------------------------------------------------

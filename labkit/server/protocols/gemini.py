@@ -8,18 +8,15 @@ Source: the SDK's types and the Gemini API reference.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 from labkit import registry, tokens
-from labkit.engine.base import Prompt, Role, Turn
 from labkit.registry import Model
-from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
-from labkit.server.generation import UNCAPPED, Choice, Generation, GenerationRequest, Piece, TokenScore, count_prompt
+from labkit.server.generation import Choice, Generation, Piece, TokenScore, count_prompt
 from labkit.server.http import (
     EVENT_STREAM_TYPE,
     JSON_TYPE,
@@ -32,94 +29,18 @@ from labkit.server.http import (
     Routes,
     dump,
 )
-from labkit.server.protocols.base import refuse_unserved, retirement, served
-from labkit.server.shapes import Field, Violation, check, check_value, type_name
-
-PROVIDERS = ("gemini",)
-
-# --- fields ----------------------------------------------------------------------------------------------------------
-
-FIELDS = {
-    "contents": Field("any", required=True, nullable=False),
-    "systemInstruction": Field("any"),
-    "generationConfig": Field("object"),
-    "tools": Field("array"),
-    "toolConfig": Field("object"),
-    "safetySettings": Field("array"),
-    "cachedContent": Field("string"),
-    "labels": Field("object"),
-    "model": Field("string"),
-    "serviceTier": Field("string"),
-    "store": Field("boolean"),
-}
-CONFIG = {
-    "temperature": Field("number", low=0, high=2),
-    "topP": Field("number", low=0, high=1),
-    "topK": Field("number", low=1),
-    "candidateCount": Field("integer", low=1, high=8),
-    "maxOutputTokens": Field("integer", low=1),
-    "stopSequences": Field("array", high=5),
-    "seed": Field("integer", low=-(2**31), high=2**31 - 1),
-    "presencePenalty": Field("number", low=-2, high=2),
-    "frequencyPenalty": Field("number", low=-2, high=2),
-    "responseLogprobs": Field("boolean"),
-    "logprobs": Field("integer", low=0, high=20),
-    "responseMimeType": Field("string", choices=("text/plain", "application/json", "text/x.enum")),
-    "responseSchema": Field("object"),
-    "responseJsonSchema": Field("any"),
-    "responseModalities": Field("array"),
-    "thinkingConfig": Field("object"),
-    "mediaResolution": Field("string"),
-    "speechConfig": Field("object"),
-    "imageConfig": Field("object"),
-    "audioTimestamp": Field("boolean"),
-    "enableEnhancedCivicAnswers": Field("boolean"),
-}
-CONTENT = {"role": Field("string"), "parts": Field("any", required=True)}
-ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "system": "system", "function": "tool"}
-FREE_FORM = frozenset(
-    {"args", "response", "responseSchema", "responseJsonSchema", "parameters", "parametersJsonSchema"}
+from labkit.server.protocols.base import served
+from labkit.server.protocols.gemini_request import (
+    FIELDS,
+    PROVIDERS,
+    STATUS_NAMES,
+    camel,
+    find_model,
+    phrase,
+    read_generate,
+    read_turns,
 )
-"""Values that belong to the caller: their keys stay as they are."""
-
-# --- errors ----------------------------------------------------------------------------------------------------------
-
-STATUS_NAMES = {
-    "invalid_request": "INVALID_ARGUMENT",
-    "authentication": "UNAUTHENTICATED",
-    "permission": "PERMISSION_DENIED",
-    "not_found": "NOT_FOUND",
-    "method_not_allowed": "INVALID_ARGUMENT",
-    "too_large": "INVALID_ARGUMENT",
-    "rate_limit": "RESOURCE_EXHAUSTED",
-    "server": "INTERNAL",
-}
-PROTO_TYPES = {"number": "TYPE_FLOAT", "integer": "TYPE_INT32", "string": "TYPE_STRING", "boolean": "TYPE_BOOL"}
-
-
-def phrase(v: Violation) -> ApiError:
-    """Google's sentences for a bad field."""
-    where, _, name = v.path.rpartition(".")
-    at = f" at '{where}'" if where else ""
-    snake = re.sub(r"(?<!^)([A-Z])", r"_\1", v.path).lower()
-    sentence = {
-        "missing": f"* GenerateContentRequest.{snake}: {v.path} is not specified",
-        "unknown": f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.',
-        "type": f"Invalid value at '{snake}' ({PROTO_TYPES.get(v.kind, v.kind)}), {_quoted(v.got)}",
-        "below": f"* GenerateContentRequest.{snake}: {name} must be at least {v.limit}, got {v.got}",
-        "above": f"* GenerateContentRequest.{snake}: {name} must be at most {v.limit}, got {v.got}",
-        "empty": f"* GenerateContentRequest.{snake}: {name} must not be empty",
-        "too_many": f"* GenerateContentRequest.{snake}: the number of {name} must be at most {v.limit}",
-        "choice": f"* GenerateContentRequest.{snake}: {_quoted(v.got)} is not one of {', '.join(v.choices)}",
-    }[v.rule]
-    return ApiError("invalid_request", sentence, param=v.path)
-
-
-def _quoted(value: Any) -> str:
-    return (
-        f'"{value}"' if isinstance(value, str) else type_name(value) if isinstance(value, list | dict) else str(value)
-    )
-
+from labkit.server.shapes import Violation, check
 
 # --- the protocol ----------------------------------------------------------------------------------------------------
 
@@ -177,136 +98,6 @@ def _details(error: ApiError) -> Iterator[dict[str, Any]]:
     elif error.param:
         violation = {"field": error.param, "description": error.message}
         yield {"@type": f"{google}BadRequest", "fieldViolations": [violation]}
-
-
-# --- reading a request -----------------------------------------------------------------------------------------------
-
-
-def camel(value: Any) -> Any:
-    """Keys in camelCase, whatever they came in, down to where the caller's own values begin.
-
-    >>> camel({"generation_config": {"top_p": 1}, "args": {"my_key": 2}})
-    {'generationConfig': {'topP': 1}, 'args': {'my_key': 2}}
-    """
-    if isinstance(value, list):
-        return [camel(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    renamed = {re.sub(r"_([a-z0-9])", lambda m: m[1].upper(), key): item for key, item in value.items()}
-    return {key: item if key in FREE_FORM else camel(item) for key, item in renamed.items()}
-
-
-def read_generate(body: dict[str, Any], model: Model) -> GenerationRequest:
-    """A generateContent body, checked against the table, then against the model's capability row."""
-    body = camel(body)
-    check(body, FIELDS)
-    config = body.get("generationConfig") or {}
-    check(config, CONFIG, at="generationConfig.")
-    check_capabilities(body, config, model)
-    turns = read_turns(body)
-    prompt_tokens = count_prompt(turns, model)
-    if prompt_tokens > model.context:
-        raise ApiError(
-            "invalid_request",
-            f"The input token count ({prompt_tokens}) exceeds the maximum number of tokens allowed ({model.context}).",
-        )
-    wants_json = config.get("responseMimeType") == "application/json"
-    return GenerationRequest(
-        model=model,
-        prompt=Prompt(turns, tier=model.tier or "standard", json=wants_json),
-        prompt_tokens=prompt_tokens,
-        sampling=read_sampling(config),
-        max_tokens=int(config.get("maxOutputTokens") or min(UNCAPPED, model.max_output)),
-        stop=read_stop(config.get("stopSequences") or []),
-        n=int(config.get("candidateCount") or 1),
-        seed=config.get("seed"),
-        top_logprobs=int(config.get("logprobs") or 0) if config.get("responseLogprobs") else None,
-    )
-
-
-def find_model(name: str) -> Model:
-    model = served(name, PROVIDERS)
-    if model is None:
-        message = f"models/{name} is not found for API version v1, or is not supported for generateContent. "
-        raise ApiError("not_found", message + "Call ListModels to see the list of available models.")
-    if gone := retirement(model):
-        raise ApiError("not_found", f"models/{name} is no longer available. {gone}")
-    return model
-
-
-def check_capabilities(body: dict[str, Any], config: dict[str, Any], model: Model) -> None:
-    if (config.get("maxOutputTokens") or 0) > model.max_output:
-        raise Violation(
-            "generationConfig.maxOutputTokens", "above", got=config["maxOutputTokens"], limit=model.max_output
-        )
-    if config.get("logprobs") and not config.get("responseLogprobs"):
-        raise ApiError("invalid_request", "logprobs is set but responseLogprobs is not: set response_logprobs to true.")
-    if config.get("responseLogprobs") and not model.logprobs:
-        raise ApiError("invalid_request", f"Logprobs is not enabled for models/{model.id}")
-    if config.get("responseSchema") or config.get("responseJsonSchema"):
-        raise refuse_unserved("responseSchema")
-    calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
-    if calling.get("mode") in ("ANY", "VALIDATED"):
-        raise refuse_unserved(f"function calling mode {calling['mode']}")
-    if body.get("cachedContent"):
-        raise refuse_unserved("cachedContent")
-
-
-def read_turns(body: dict[str, Any]) -> tuple[Turn, ...]:
-    contents = body.get("contents")
-    if isinstance(contents, dict):
-        contents = [contents]
-    check_value(contents, Field("array", low=1), "contents")
-    turns = [_read_content(content, f"contents[{n}]") for n, content in enumerate(contents or ())]
-    if instruction := body.get("systemInstruction"):
-        turns.insert(0, Turn("system", _read_content(instruction, "systemInstruction").text))
-    return tuple(turns)
-
-
-def _read_content(content: Any, at: str) -> Turn:
-    if isinstance(content, str):
-        return Turn("user", content)
-    check_value(content, Field("object"), at)
-    check(content, CONTENT, at=f"{at}.")
-    role = content.get("role") or "user"
-    if role not in ROLES:
-        raise ApiError("invalid_request", "Please use a valid role: user, model.", param=f"{at}.role")
-    parts = content["parts"] if isinstance(content["parts"], list) else [content["parts"]]
-    if not parts:
-        raise Violation(f"{at}.parts", "empty", limit=1)
-    return Turn(ROLES[role], "".join(_read_part(part, f"{at}.parts[{n}]") for n, part in enumerate(parts)))
-
-
-def _read_part(part: Any, at: str) -> str:
-    check_value(part, Field("object"), at)
-    if isinstance(part.get("text"), str):
-        return str(part["text"])
-    if "text" in part:
-        raise Violation(f"{at}.text", "type", got=part["text"], kind="string")
-    kind = next(iter(part), "nothing")
-    if kind in ("inlineData", "fileData", "functionCall", "functionResponse", "executableCode"):
-        raise refuse_unserved(f"parts of kind {kind!r}")
-    raise Violation(f"{at}.{kind}", "unknown", got=part)
-
-
-def read_sampling(config: dict[str, Any]) -> SamplingParams:
-    def given(name: str, default: float) -> float:
-        value = config.get(name)
-        return default if value is None else value
-
-    return SamplingParams(
-        temperature=given("temperature", 1.0),
-        top_p=given("topP", 1.0),
-        top_k=int(given("topK", 0)),
-        presence_penalty=given("presencePenalty", 0.0),
-        frequency_penalty=given("frequencyPenalty", 0.0),
-    )
-
-
-def read_stop(sequences: list[Any]) -> tuple[str, ...]:
-    for n, sequence in enumerate(sequences):
-        check_value(sequence, Field("string"), f"generationConfig.stopSequences[{n}]")
-    return tuple(s for s in sequences if s)
 
 
 # --- handlers --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,329 @@
+"""What a chat completion may ask, and OpenAI's words for what it may not.
+
+The table first, then the sentences, then the reading of one body into a `GenerationRequest`.
+Source: OpenAI's API reference and `openapi.yaml` of August 2026.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labkit import tokens
+from labkit.engine.base import Prompt, Role, Turn
+from labkit.registry import Model
+from labkit.sampling import SamplingParams
+from labkit.server.errors import ApiError
+from labkit.server.generation import UNCAPPED, GenerationRequest
+from labkit.server.protocols.base import refuse_unserved, retirement, served
+from labkit.server.shapes import Field, Violation, check, type_name
+
+PROVIDERS = ("openai", "self-hosted")
+
+# --- fields ----------------------------------------------------------------------------------------------------------
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+FIELDS = {
+    "model": Field("string", required=True),
+    "messages": Field("array", required=True, low=1),
+    "temperature": Field("number", low=0, high=2),
+    "top_p": Field("number", low=0, high=1),
+    "n": Field("integer", low=1, high=128),
+    "stream": Field("boolean"),
+    "stream_options": Field("object"),
+    "stop": Field("string or array", low=1, high=4),
+    "max_tokens": Field("integer", low=1),
+    "max_completion_tokens": Field("integer", low=1),
+    "presence_penalty": Field("number", low=-2, high=2),
+    "frequency_penalty": Field("number", low=-2, high=2),
+    "logit_bias": Field("object"),
+    "logprobs": Field("boolean"),
+    "top_logprobs": Field("integer", low=0, high=20),
+    "seed": Field("integer", low=-(2**63), high=2**63 - 1),
+    "response_format": Field("object"),
+    "reasoning_effort": Field("string", choices=EFFORTS),
+    "tools": Field("array", low=1, high=128),
+    "tool_choice": Field("any"),
+    "parallel_tool_calls": Field("boolean"),
+    "functions": Field("array"),
+    "function_call": Field("any"),
+    "metadata": Field("object"),
+    "modalities": Field("array"),
+    "audio": Field("object"),
+    "moderation": Field("any"),
+    "prediction": Field("object"),
+    "prompt_cache_key": Field("string"),
+    "prompt_cache_options": Field("object"),
+    "prompt_cache_retention": Field("string", choices=("in_memory", "in-memory", "24h")),
+    "safety_identifier": Field("string"),
+    "service_tier": Field("string", choices=("auto", "default", "flex", "scale", "priority", "fast")),
+    "store": Field("boolean"),
+    "user": Field("string"),
+    "verbosity": Field("string", choices=("low", "medium", "high")),
+    "web_search_options": Field("object"),
+}
+SELF_HOSTED_FIELDS = {**FIELDS, "top_k": Field("integer", low=-1), "min_p": Field("number", low=0, high=1)}
+STREAM_OPTIONS = {"include_usage": Field("boolean"), "include_obfuscation": Field("boolean")}
+ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+JOURNALED = tuple(name for name in FIELDS if name not in ("model", "messages", "stream", "user", "safety_identifier"))
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+TYPES = {"number": "a decimal", "integer": "an integer", "string": "a string", "boolean": "a boolean"}
+TYPES |= {"array": "an array", "object": "an object", "string or array": "a string or an array of strings"}
+
+
+def phrase(v: Violation) -> ApiError:
+    """OpenAI's sentences and codes for a bad field."""
+    number = "integer" if v.kind == "integer" else "decimal"
+    got_type = type_name(v.got)
+    article = "an" if got_type[0] in "aeio" else "a"
+    messages = {
+        "missing": (f"Missing required parameter: '{v.path}'.", "missing_required_parameter"),
+        "unknown": (f"Unknown parameter: '{v.path}'.", "unknown_parameter"),
+        "type": (
+            f"Invalid type for '{v.path}': expected {TYPES.get(v.kind, v.kind)}, but got {article} {got_type} instead.",
+            "invalid_type",
+        ),
+        "below": (
+            f"Invalid '{v.path}': {number} below minimum value. "
+            f"Expected a value >= {v.limit}, but got {v.got} instead.",
+            f"{number}_below_min_value",
+        ),
+        "above": (
+            f"Invalid '{v.path}': {number} above maximum value. "
+            f"Expected a value <= {v.limit}, but got {v.got} instead.",
+            f"{number}_above_max_value",
+        ),
+        "empty": (
+            f"Invalid '{v.path}': empty array. Expected an array with minimum length {v.limit}, "
+            "but got an empty array instead.",
+            "empty_array",
+        ),
+        "too_many": (
+            f"Invalid '{v.path}': array too long. Expected an array with maximum length {v.limit}, but got an array "
+            f"with length {len(v.got) if isinstance(v.got, list) else 0} instead.",
+            "array_above_max_length",
+        ),
+        "choice": (
+            f"Invalid value: '{v.got}'. Supported values are: {_listed(v.choices)}.",
+            "invalid_value",
+        ),
+    }
+    message, code = messages[v.rule]
+    return ApiError("invalid_request", message, code=code, param=v.path)
+
+
+def _listed(choices: tuple[str, ...]) -> str:
+    quoted = [f"'{c}'" for c in choices]
+    return f"{', '.join(quoted[:-1])}, and {quoted[-1]}" if len(quoted) > 1 else "".join(quoted)
+
+
+# --- reading a request -----------------------------------------------------------------------------------------------
+
+
+def read_chat(body: dict[str, Any]) -> GenerationRequest:
+    """A chat completion's body, checked against the table, then against the model's capability row."""
+    model = find_model(body.get("model"))
+    check(body, SELF_HOSTED_FIELDS if model and model.provider == "self-hosted" else FIELDS)
+    if model is None:
+        raise ApiError(
+            "not_found",
+            f"The model `{body['model']}` does not exist or you do not have access to it.",
+            code="model_not_found",
+        )
+    if gone := retirement(model):
+        raise ApiError("not_found", gone, code="model_not_found", param="model")
+    check_capabilities(body, model)
+    check(body.get("stream_options") or {}, STREAM_OPTIONS, at="stream_options.")
+    turns, names = read_messages(body["messages"])
+    prompt_tokens = tokens.count_messages(
+        ((t.role, t.text, name) if name else (t.role, t.text) for t, name in zip(turns, names, strict=True)), model.id
+    )
+    max_tokens = read_cap(body, model, prompt_tokens)
+    wants_json = (body.get("response_format") or {}).get("type") == "json_object"
+    return GenerationRequest(
+        model=model,
+        prompt=Prompt(turns, tier=model.tier or "standard", json=wants_json),
+        prompt_tokens=prompt_tokens,
+        sampling=read_sampling(body),
+        max_tokens=max_tokens,
+        stop=read_stop(body.get("stop")),
+        n=body.get("n") or 1,
+        seed=body.get("seed"),
+        top_logprobs=(body.get("top_logprobs") or 0) if body.get("logprobs") else None,
+    )
+
+
+def find_model(model_id: object) -> Model | None:
+    return served(model_id, PROVIDERS) if isinstance(model_id, str) else None
+
+
+def check_capabilities(body: dict[str, Any], model: Model) -> None:
+    """What this model refuses, in OpenAI's words."""
+    effort = body.get("reasoning_effort")
+    if effort and effort not in model.efforts:
+        if not model.efforts:
+            raise _unsupported_parameter("reasoning_effort")
+        raise ApiError(
+            "invalid_request",
+            f"Unsupported value: 'reasoning_effort' does not support '{effort}' with this model. "
+            f"Supported values are: {_listed(model.efforts)}.",
+            code="unsupported_value",
+            param="reasoning_effort",
+        )
+    if body.get("max_tokens") is not None and not model.legacy_max_tokens:
+        raise _unsupported_parameter("max_tokens", " Use 'max_completion_tokens' instead.")
+    if not samples(model, effort):
+        for name, default in (("temperature", 1), ("top_p", 1), ("presence_penalty", 0), ("frequency_penalty", 0)):
+            if body.get(name) is not None and body[name] != default:
+                raise ApiError(
+                    "invalid_request",
+                    f"Unsupported value: '{name}' does not support {body[name]} with this model. "
+                    f"Only the default ({default}) value is supported.",
+                    code="unsupported_value",
+                    param=name,
+                )
+        for name in ("logprobs", "top_logprobs", "logit_bias"):
+            if body.get(name):
+                raise _unsupported_parameter(name)
+    if body.get("top_logprobs") and not body.get("logprobs"):
+        message = "Invalid value for 'top_logprobs': 'logprobs' must be true when 'top_logprobs' is given."
+        raise ApiError("invalid_request", message, param="top_logprobs")
+    refuse_what_is_not_served(body)
+
+
+def samples(model: Model, effort: str | None) -> bool:
+    """Whether this model takes sampling parameters at this reasoning effort."""
+    if model.sampling == "effort-none":
+        return (effort or model.default_effort) == "none"
+    return model.sampling == "yes"
+
+
+def _unsupported_parameter(name: str, advice: str = "") -> ApiError:
+    message = f"Unsupported parameter: '{name}' is not supported with this model.{advice}"
+    return ApiError("invalid_request", message, code="unsupported_parameter", param=name)
+
+
+def refuse_what_is_not_served(body: dict[str, Any]) -> None:
+    form = (body.get("response_format") or {"type": "text"}).get("type")
+    if form not in ("text", "json_object"):
+        raise refuse_unserved(f"response_format {form!r}")
+    forced = body.get("tool_choice") not in (None, "none", "auto")
+    if forced or body.get("functions"):
+        raise refuse_unserved("tool_choice" if forced else "functions")
+    if body.get("audio") or "audio" in (body.get("modalities") or ()):
+        raise refuse_unserved("audio")
+
+
+def read_messages(messages: list[Any]) -> tuple[tuple[Turn, ...], list[str | None]]:
+    turns, names = [], []
+    for n, message in enumerate(messages):
+        at = f"messages[{n}]"
+        if not isinstance(message, dict):
+            raise Violation(at, "type", got=message, kind="object")
+        if message.get("role") is None:
+            raise Violation(f"{at}.role", "missing")
+        if message["role"] not in ROLES:
+            raise Violation(f"{at}.role", "choice", got=message["role"], choices=tuple(ROLES))
+        turns.append(Turn(ROLES[message["role"]], read_content(message, at)))
+        names.append(message["name"] if isinstance(message.get("name"), str) else None)
+    return tuple(turns), names
+
+
+def read_content(message: dict[str, Any], at: str) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    if content is None:
+        if message["role"] == "assistant" and (message.get("tool_calls") or message.get("refusal")):
+            return ""
+        text = f"Invalid value for 'content': expected a string, got {type_name(content)}."
+        raise ApiError("invalid_request", text, param=f"{at}.content")
+    if not isinstance(content, list):
+        raise Violation(f"{at}.content", "type", got=content, kind="string or array")
+    return "".join(_read_part(part, f"{at}.content[{n}]") for n, part in enumerate(content))
+
+
+def _read_part(part: Any, at: str) -> str:
+    if not isinstance(part, dict):
+        raise Violation(at, "type", got=part, kind="object")
+    kind = part.get("type")
+    if kind in ("image_url", "input_audio", "file"):
+        raise refuse_unserved(f"content parts of type {kind!r}")
+    if kind not in ("text", "refusal"):
+        raise Violation(
+            f"{at}.type", "choice", got=kind, choices=("text", "image_url", "input_audio", "refusal", "file")
+        )
+    text = part.get(kind)
+    if not isinstance(text, str):
+        raise Violation(f"{at}.{kind}", "type" if text is not None else "missing", got=text, kind="string")
+    return text
+
+
+def read_cap(body: dict[str, Any], model: Model, prompt_tokens: int) -> int:
+    name = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
+    cap = body.get(name)
+    if cap is not None and cap > model.max_output:
+        raise ApiError(
+            "invalid_request",
+            f"{name} is too large: {int(cap)}. This model supports at most {model.max_output} completion tokens, "
+            f"whereas you provided {int(cap)}.",
+            code="invalid_value",
+            param=name,
+        )
+    if prompt_tokens + (cap or 0) > model.context:
+        split = f" ({prompt_tokens} in the messages, {int(cap)} in the completion)" if cap else ""
+        raise ApiError(
+            "invalid_request",
+            f"This model's maximum context length is {model.context} tokens. However, you requested "
+            f"{prompt_tokens + int(cap or 0)} tokens{split}. Please reduce the length of the messages or completion.",
+            code="context_length_exceeded",
+            param="messages",
+        )
+    return int(cap) if cap else min(UNCAPPED, model.max_output)
+
+
+def read_sampling(body: dict[str, Any]) -> SamplingParams:
+    def given(name: str, default: float) -> float:
+        value = body.get(name)
+        return default if value is None else value
+
+    return SamplingParams(
+        temperature=given("temperature", 1.0),
+        top_p=given("top_p", 1.0),
+        top_k=max(0, int(given("top_k", 0))),
+        min_p=given("min_p", 0.0),
+        presence_penalty=given("presence_penalty", 0.0),
+        frequency_penalty=given("frequency_penalty", 0.0),
+        logit_bias=read_bias(body.get("logit_bias") or {}),
+    )
+
+
+def read_bias(bias: dict[str, Any]) -> tuple[tuple[int, float], ...]:
+    found = []
+    for key, value in bias.items():
+        at = f"logit_bias.{key}"
+        if not (key.isascii() and key.isdigit()):
+            message = f"Invalid key in 'logit_bias': {key}. You should only be submitting token IDs."
+            raise ApiError("invalid_request", message, code="invalid_logit_bias", param="logit_bias")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Violation(at, "type", got=value, kind="number")
+        if not -100 <= value <= 100:
+            raise Violation(at, "below" if value < -100 else "above", got=value, limit=-100 if value < -100 else 100)
+        found.append((int(key), float(value)))
+    return tuple(sorted(found))
+
+
+def read_stop(stop: str | list[Any] | None) -> tuple[str, ...]:
+    sequences = [stop] if isinstance(stop, str) else stop or []
+    for n, sequence in enumerate(sequences):
+        if not isinstance(sequence, str):
+            raise Violation(f"stop[{n}]", "type", got=sequence, kind="string")
+    return tuple(s for s in sequences if s)
