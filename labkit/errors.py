@@ -5,7 +5,8 @@
     │   └── MissingKey         a provider should go live and has no key
     ├── NotStarted             labkit.start() has not run in this process
     ├── ServerError            the lab server does not start, or does not answer
-    └── ControlError           the lab server answered a control call with a refusal
+    ├── ControlError           the lab server answered a control call with a refusal
+    └── NothingRecorded        the journal holds no such request
 
 A message is one or two sentences: what, where, and the fix. Notebooks and the command line show the message alone,
 since the frames below it are ours and of no use to the reader; `exc.__traceback__` still holds them.
@@ -60,3 +61,7 @@ class ControlError(LabkitError):
         super().__init__(message)
         self.status = status
         self.body = body
+
+
+class NothingRecorded(LabkitError):
+    """The journal holds no request of the kind that was asked for."""

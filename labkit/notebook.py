@@ -24,7 +24,6 @@ class Heal(Protocol):
     def __call__(self, *, thorough: bool = False) -> str: ...
 
 
-
 def shell() -> Any:
     """The running IPython shell, or None. Does not import IPython: where it runs, it is imported."""
     ipython = sys.modules.get("IPython")

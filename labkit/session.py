@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from labkit import __version__
 from labkit.environment import SESSION_URL, Environment, is_lab_value, proxy_variables
@@ -116,7 +116,8 @@ class Session:
 
     @property
     def seed(self) -> int | None:
-        return self.settings.seed
+        """What the lab server's answers repeat from; None when they differ each time."""
+        return cast("int | None", self._tuned.get(("seed", None), {}).get("seed"))
 
     @property
     def live(self) -> tuple[str, ...]:
@@ -148,17 +149,18 @@ class Session:
         self._shown_in_cell = _cell()
         show(self.status)
 
-    def configure(self, **changes: Any) -> dict[str, Any]:
-        """Change this tenant on the lab server (seed, pace, clock, limits) and remember it for a restart.
+    def control(self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None) -> Any:
+        """A call of the lab server's control API as this tenant; `labkit.lab` has the usual ones by name.
 
         Raises:
-            ControlError: a value that the server refuses.
+            ControlError: the server refuses.
             SettingsError: the server does not know this key.
+            ServerError: the server does not answer.
         """
         from labkit import control
 
         try:
-            described: dict[str, Any] = control.call(self.url, "POST", "tenant", key=self._key, body=changes)
+            return control.call(self.url, method, path, key=self._key, query=query, body=body)
         except ControlError as error:
             if error.status != 401:
                 raise
@@ -167,6 +169,14 @@ class Session:
                 "LABKIT_KEY, or unset LABKIT_SERVER_URL to have a server of your own.",
                 name="LABKIT_KEY",
             ) from None
+
+    def configure(self, **changes: Any) -> dict[str, Any]:
+        """Change this tenant on the lab server (seed, pace, clock, limits) and remember it for a restart.
+
+        Returns:
+            The tenant as the server describes it now. Raises what `control` raises.
+        """
+        described: dict[str, Any] = self.control("POST", "tenant", body=changes)
         for name, value in changes.items():
             self._remember(name, value)
         return described
