@@ -7,6 +7,7 @@ said in words and by a sign, so that nothing depends on seeing a colour.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html import escape
 
 from labkit.grading.results import CheckResult, TaskResult, Wire
@@ -75,11 +76,12 @@ def _wire(evidence: tuple[Wire, ...]) -> str:
         return '<div style="opacity:.75">On the wire: the lab server saw no request.</div>'
     tokens = sum(w.input_tokens + w.output_tokens for w in evidence)
     calls = "1 request" if len(evidence) == 1 else f"{len(evidence)} requests"
+    statuses = ", ".join(f"{count} × {status}" for status, count in sorted(Counter(w.status for w in evidence).items()))
     rows = "".join(_row(wire) for wire in evidence[:LINES_SHOWN])
     more = len(evidence) - LINES_SHOWN
     rest = f"<div>… and {more} more</div>" if more > 0 else ""
     return (
-        f'<details style="opacity:.85"><summary>On the wire: {calls}, {tokens:,} tokens</summary>'
+        f'<details style="opacity:.85"><summary>On the wire: {calls} (status {statuses}), {tokens:,} tokens</summary>'
         f'<table style="font-size:.9em"><tr><th>request</th><th>status</th><th>tokens in</th><th>out</th>'
         f"<th>finish reason</th></tr>{rows}</table>{rest}</details>"
     )

@@ -37,6 +37,10 @@ class NoHiddenChecks(LabkitError):
     """Complete check files were asked for and are not there: normal on a student's machine."""
 
 
+class NoJournal(LabkitError):
+    """A provider is live, so that the lab server does not see the requests that a check would judge."""
+
+
 class CheckFailed(AssertionError):
     """A task did not pass, where `LABKIT_GRADING=raise`."""
 
@@ -80,6 +84,7 @@ def check(task_id: str, *, hidden: bool = False, seed: int | None = None) -> Tas
     Raises:
         UnknownTask: with the ids that exist.
         NotStarted: `lk.start()` has not run.
+        NoJournal: a provider is live.
         ServerError: the lab server does not answer.
         CheckFailed: the task did not pass and `LABKIT_GRADING=raise`.
     """
@@ -87,6 +92,8 @@ def check(task_id: str, *, hidden: bool = False, seed: int | None = None) -> Tas
 
     task = find_task(task_id, hidden=hidden)
     session = current()
+    if session.settings.live:
+        raise NoJournal("Checks read what the lab server saw. Run `lk.start(live=[])` and the cells that make clients.")
     seed = next(s for s in (seed, session.seed, secrets.randbelow(10**6)) if s is not None)
     result = run_task(task, Workspace(_namespace()), Journal(session.url, session.key), seed)
     result = _with_hint(result, task)
