@@ -1,0 +1,154 @@
+"""From a conversation to the template that answers it: finds the intent, fills the slots, obeys the conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from labkit.engine import conditions, manner
+from labkit.engine.base import Prompt, Turn
+from labkit.engine.finder import THRESHOLD, Finder, Match
+from labkit.engine.labels import classify
+from labkit.engine.skills import SKILL_SLOTS, SKILLS, Asked
+from labkit.engine.source import Intent, Variant, read_folders
+from labkit.engine.template import Template, fill
+from labkit.engine.words import Language
+
+TEXTS = Path(__file__).parent / "texts"
+FALLBACK = "fallback"
+MARGIN = 0.015
+"""Two intents this close, both weak, mean that neither is meant."""
+SURE = 0.72
+FOLLOW_UP_BONUS = 0.12
+"""What a follow-up gains when the conversation was about its subject."""
+FOLLOW_UP_TURNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is going to be said, and why."""
+
+    intent: str
+    template: Template
+    """Filled: it holds no slots."""
+    source: str
+    """File and line."""
+    score: float
+    """How well the prompt matched, 0 to 1."""
+    example: str
+    """The example prompt that matched."""
+    conditions: frozenset[str]
+    slots: dict[str, str]
+    runners_up: tuple[tuple[str, float], ...] = ()
+    """Other intents that were considered, with their scores."""
+
+    @property
+    def key(self) -> object:
+        """Answers with the same key are the same text."""
+        return self.template
+
+
+class _Chosen(NamedTuple):
+    match: Match
+    slots: dict[str, str]
+    conditions: frozenset[str]
+
+
+class Library:
+    """All intents, ready to answer."""
+
+    def __init__(self, extra_folders: Iterable[Path] = ()) -> None:
+        folders = [TEXTS, *extra_folders]
+        self.intents = {intent.name: intent for intent in read_folders(folders)}
+        self.language = Language(p.read_text(encoding="utf-8") for f in folders for p in f.glob("synonyms.md"))
+        self.finder = Finder(self.intents.values(), self.language)
+        self.find = lru_cache(maxsize=4096)(self.finder.find)
+
+    def templates(self) -> Iterator[Template]:
+        """Every template with its slots filled by stand-ins."""
+        for intent in self.intents.values():
+            names = intent.slots | SKILL_SLOTS.get(intent.skill, set())
+            values = {name: name.replace("_", " ") for name in names}
+            if intent.table:
+                values |= dict(zip(intent.table.columns, intent.table.rows[0], strict=True))
+            for variant in intent.variants:
+                yield fill(variant.template, values)
+
+    def answer(self, prompt: Prompt) -> Answer:
+        """The answer to a conversation; the fallback when nothing known was meant."""
+        if labelled := classify(prompt):
+            return labelled
+        holds = conditions.detect(prompt.system, prompt.last_user, json=prompt.json)
+        history = _before_last_user(prompt)
+        matches = self._ranked(prompt.last_user, self._recent_intents(history))
+        chosen = self._choose(matches, prompt, history)
+        if chosen is None:
+            chosen = _Chosen(Match(self.intents[FALLBACK], self.intents[FALLBACK].examples[0], 0.0, {}), {}, frozenset())
+        return self._compose(chosen, holds | chosen.conditions | self._recent_intents(history), matches)
+
+    def _recent_intents(self, history: tuple[Turn, ...]) -> frozenset[str]:
+        """`after NAME` for what the last user turns were about."""
+        users = [t.text for t in history if t.role == "user"][-FOLLOW_UP_TURNS:]
+        best = [self.find(text)[:1] for text in users]
+        return frozenset(f"after {m[0].intent.name}" for m in best if m and m[0].score >= THRESHOLD)
+
+    def _ranked(self, text: str, recent: frozenset[str]) -> list[Match]:
+        return sorted(self.find(text), key=lambda m: -m.score - FOLLOW_UP_BONUS * _follows(m.intent, recent))
+
+    def _choose(self, matches: list[Match], prompt: Prompt, history: tuple[Turn, ...]) -> _Chosen | None:
+        """The best match whose table and skill accept the prompt."""
+        recent = self._recent_intents(history)
+        for match in matches:
+            if match.score + FOLLOW_UP_BONUS * _follows(match.intent, recent) < THRESHOLD:
+                continue
+            slots, extra = dict(match.slots), frozenset[str]()
+            if match.intent.table:
+                row = match.intent.table.lookup(slots)
+                if row is None:
+                    continue
+                slots |= row
+            if match.intent.skill in SKILLS:
+                found = SKILLS[match.intent.skill](Asked(prompt.last_user, slots, history))
+                if found is None:
+                    continue
+                slots, extra = slots | found.slots, found.conditions
+            return _Chosen(match, slots, extra)
+        return None
+
+    def _compose(self, chosen: _Chosen, holds: frozenset[str], matches: list[Match]) -> Answer:
+        intent = chosen.match.intent
+        variant = _variant(intent, holds)
+        values = dict.fromkeys(intent.slots, "") | chosen.slots
+        template = manner.apply(fill(variant.template, values), holds - variant.when, self._wrapper)
+        return Answer(
+            intent=intent.name,
+            template=template,
+            source=f"{variant.file}:{variant.line}",
+            score=chosen.match.score,
+            example=chosen.match.example.text,
+            conditions=holds,
+            slots=chosen.slots,
+            runners_up=tuple((m.intent.name, m.score) for m in matches if m.intent is not intent)[:3],
+        )
+
+    def _wrapper(self, name: str) -> Template | None:
+        intent = self.intents.get(f"manner-{name}")
+        return intent.variants[0].template if intent else None
+
+
+def _follows(intent: Intent, recent: frozenset[str]) -> bool:
+    return any(v.when & recent for v in intent.variants)
+
+
+def _variant(intent: Intent, holds: frozenset[str]) -> Variant:
+    """The variant that asks for most of what holds and for nothing else; the first of equals."""
+    fitting = [v for v in intent.variants if v.when <= holds]
+    return max(fitting, key=lambda v: len(v.when), default=intent.variants[0])
+
+
+def _before_last_user(prompt: Prompt) -> tuple[Turn, ...]:
+    last = max((n for n, t in enumerate(prompt.turns) if t.role == "user"), default=0)
+    return tuple(t for t in prompt.turns[:last] if t.role != "system")

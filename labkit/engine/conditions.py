@@ -1,0 +1,55 @@
+"""What a system prompt (or the prompt itself) says about how to answer: short, one word, JSON, for a child, as a pirate, in French.
+
+A condition is a short name that a source file can ask for with `### when:`. Only the wording decides; nothing is guessed
+from the topic.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = r"(?:one|a single|1)"
+_PATTERNS = {
+    "word": rf"\b(?:in|with|only|just|use|exactly|reply|answer)\b[^.!?\n]{{0,30}}\b{_NUMBER}[- ]word\b(?!s)|\bone[- ]word (?:answer|reply|response)",
+    "terse": rf"\b(?:terse|concise|concisely|brief|briefly|short(?:ly)? answers?|be short|keep (?:it|answers|your answers|replies) (?:very )?short"
+    rf"|{_NUMBER} (?:short |single |brief )?(?:sentence|line)|in (?:a )?few words|no more than (?:one|ten|10|a dozen|twenty|20) |tl;?dr|succinct\w*)\b",
+    "child": r"\b(?:child|children|kids?|toddler|(?:five|six|seven|eight|nine|ten|5|6|7|8|9|10)[- ]years?[- ]olds?|like i'?m (?:five|5)|eli5|primary school|young learner)\b",
+    "json": r"\b(?:(?:as|in|only|valid|return|reply|respond|answer|output|produce|use)\b[^.!?\n]{0,30}\bjson\b(?! ?(?:file|schema|parser|module))|json (?:object|only|format))",
+    "pirate": r"\bpirates?\b",
+    "bard": r"\b(?:shakespear\w*|the bard|elizabethan)\b",
+    "robot": r"\b(?:a|as) robot\b|\brobot voice\b",
+    "chatty": r"\b(?:chatty|friendly|enthusiastic|warm|talkative|cheerful)\b",
+    "fr": r"\b(?:in|into|speak|use|only) french\b|\ben français\b",
+    "de": r"\b(?:in|into|speak|use|only) german\b|\bauf deutsch\b",
+    "es": r"\b(?:in|into|speak|use|only) spanish\b|\ben español\b",
+    "ko": r"\b(?:in|into|speak|use|only) korean\b|한국어로",
+}
+_COMPILED = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _PATTERNS.items()}
+_IN_PROMPT = ("word", "terse", "child", "json")
+"""What the user's own words may ask for; a persona or a language in a question is more often its topic."""
+
+CONDITIONS = frozenset(_PATTERNS) | {"known", "unknown"}
+"""Every name that `### when:` accepts. `known`/`unknown`: whether the skill found what it looked for in the history."""
+
+LANGUAGES = ("fr", "de", "es", "ko")
+PERSONAS = ("pirate", "bard", "robot")
+
+
+def detect(system: str, prompt: str, *, json: bool = False) -> frozenset[str]:
+    """The conditions that hold.
+
+    >>> sorted(detect("You are a teacher. Answer in one short sentence for a ten-year-old.", "What is an API?"))
+    ['child', 'terse']
+    """
+    found = {name for name, pattern in _COMPILED.items() if pattern.search(system)}
+    found |= {name for name in _IN_PROMPT if _COMPILED[name].search(prompt)}
+    found |= {name for name in (*PERSONAS, *LANGUAGES) if _asks_for(name, prompt)}
+    if json:
+        found.add("json")
+    return frozenset(found)
+
+
+def _asks_for(name: str, prompt: str) -> bool:
+    """`Answer in French: ...` or `... Talk like a pirate.` in the user's own words."""
+    manner = r"\b(?:answer|reply|respond|talk|speak|explain (?:it|this))\b[^.!?\n]{0,20}"
+    return bool(re.search(manner + "(?:" + _PATTERNS[name] + ")", prompt, re.IGNORECASE))

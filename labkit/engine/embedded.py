@@ -1,0 +1,128 @@
+"""The engine that ships: answers written as templates, found by meaning, sampled from a true distribution.
+
+    prompt -> conditions, intent, slots -> filled template -> lattice -> next-token distribution
+
+On a template the distribution is (1 - BACKGROUND) of the template's own branches, the rest divided between the n-gram
+model and every token of the vocabulary. A token outside the template is therefore possible, and the hotter the likelier;
+from there the n-gram model carries on until its words lead back. Everything that is made is kept: a state is built once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from random import Random
+
+from labkit.engine.answers import Answer, Library
+from labkit.engine.base import O200K, Prompt, Vocabulary
+from labkit.engine.lattice import Lattice, State
+from labkit.engine.ngrams import NGrams
+from labkit.engine.template import sample
+from labkit.sampling import Distribution
+from labkit.tokens import encoding
+
+NEAR = 0.0006
+"""Share of every distribution on the template that follows the n-gram model instead."""
+FAR = 0.0004
+"""Share that is spread level over the vocabulary."""
+NEIGHBOURS = 12
+"""Followers that the n-gram share is divided between."""
+LATTICES_KEPT = 512
+EXPANSIONS = 6
+"""Expansions of each template that the n-gram model learns from."""
+
+
+class EmbeddedEngine:
+    """See the module. Safe to share between conversations: what a conversation changes is its decoder."""
+
+    name = "embedded"
+    vocabulary: Vocabulary = O200K
+
+    def __init__(self, extra_folders: Iterable[Path] = ()) -> None:
+        """Read the shipped texts and those of further folders; a later intent of the same name replaces an earlier one.
+
+        Raises:
+            SourceError: a file cannot be learnt; the message names file, line and the fix.
+        """
+        self._encoding = encoding(O200K.encoding)
+        self.library = Library(extra_folders)
+        self._lattices: OrderedDict[object, Lattice] = OrderedDict()
+
+    def open(self, prompt: Prompt) -> Decoder:
+        """Read the prompt. An assistant turn at the end is continued."""
+        answer = self.answer(prompt)
+        lattice = self.lattice(answer)
+        prefix = prompt.turns[-1].text if prompt.turns and prompt.turns[-1].role == "assistant" else ""
+        if not prefix:
+            return Decoder(self, lattice, lattice.start, (O200K.end, O200K.end))
+        tokens = self.encode(prefix)
+        before, last = ([O200K.end, O200K.end] + tokens)[-2:]
+        return Decoder(self, lattice, lattice.after_text(prefix), (before, last))
+
+    def answer(self, prompt: Prompt) -> Answer:
+        """What is going to be said to a prompt, and why."""
+        return self.library.answer(prompt)
+
+    def lattice(self, answer: Answer) -> Lattice:
+        """The automaton of an answer; those of the last prompts are kept."""
+        known = self._lattices.get(answer.key)
+        if known is None:
+            known = self._lattices[answer.key] = Lattice(answer.template, self.encode, source=answer.source)
+            if len(self._lattices) > LATTICES_KEPT:
+                self._lattices.popitem(last=False)
+        else:
+            self._lattices.move_to_end(answer.key)
+        return known
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text; special tokens are spelt out like any other characters."""
+        return self._encoding.encode_ordinary(text)
+
+    @cached_property
+    def ngrams(self) -> NGrams:
+        """The n-gram model over expansions of every template."""
+        rng = Random(0)
+        texts = [sample(t, rng) for t in self.library.templates() for _ in range(EXPANSIONS)]
+        return NGrams(self._encoding.encode_ordinary_batch(texts, num_threads=2))
+
+    def mix(self, state: State) -> Distribution:
+        """The distribution at a state of a lattice, built once."""
+        peaks = {token: (1 - NEAR - FAR) * p for token, p in state.branches().items()}
+        for token, p in self.ngrams.near(state.last, NEIGHBOURS):
+            peaks[token] = peaks.get(token, 0.0) + NEAR * p
+        inside = len(peaks) - (O200K.end in peaks)
+        state.distribution = Distribution.of(peaks, floor=FAR / (O200K.size - inside), vocab=O200K.size)
+        return state.distribution
+
+
+class Decoder:
+    """One text being written."""
+
+    __slots__ = ("_before", "_engine", "_last", "lattice", "state")
+
+    def __init__(self, engine: EmbeddedEngine, lattice: Lattice, state: State | None, recent: tuple[int, int]) -> None:
+        self._engine, self.lattice, self.state = engine, lattice, state
+        self._before, self._last = recent
+
+    def distribution(self) -> Distribution:
+        """P(next token)."""
+        state = self.state
+        if state is None:
+            return self._engine.ngrams.distribution(self._before, self._last)
+        return state.distribution or self._engine.mix(state)
+
+    def advance(self, token: int) -> None:
+        """`token` was generated."""
+        state = self.state
+        if state is not None:
+            state = state.next.get(token) or self.lattice.follow(state, token)
+        if state is None and token != O200K.end:
+            state = self.lattice.way_back((self._before, self._last, token))
+        self.state = state
+        self._before, self._last = self._last, token
+
+    def fork(self) -> Decoder:
+        """An independent copy."""
+        return Decoder(self._engine, self.lattice, self.state, (self._before, self._last))

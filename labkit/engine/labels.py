@@ -1,0 +1,2 @@
+"""stub"""
+def classify(prompt): return None
