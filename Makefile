@@ -13,6 +13,9 @@ BIN := $(VENV)/bin
 endif
 RUN := $(BIN)/python
 
+FIRST := /lab/tree/notebooks/00_start_here.ipynb
+AS_ROOT := $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root)
+
 # pip checks, once in a while, for a newer pip: not asked for here.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -32,7 +35,7 @@ help:  ## this list
 lab: $(COURSE)  ## install what is missing, start the lab server, open JupyterLab on the first notebook
 	@$(RUN) -c "from labkit import daemon, settings; print('Lab server at', daemon.ensure_running(settings.load()).url)" \
 	  2>/dev/null || echo "The lab server did not start here; the first notebook tries again and says why."
-	$(RUN) -m jupyter lab notebooks/00_start_here.ipynb $(if $(filter 0,$(shell id -u 2>/dev/null)),--allow-root) $(LAB_ARGS)
+	$(RUN) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=$(FIRST) $(AS_ROOT) $(LAB_ARGS)
 
 test: $(TEST)  ## install what is missing and run every test
 	$(RUN) -m pytest -n 2 --dist loadfile $(TEST_ARGS)

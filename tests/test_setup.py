@@ -151,7 +151,7 @@ def test_make_test_installs_from_the_lock_and_runs_pytest() -> None:
 @posix
 def test_make_lab_opens_the_first_notebook_with_the_readers_flags() -> None:
     steps = make("-n", "lab", "VENV=elsewhere", "LAB_ARGS=--no-browser").stdout
-    assert re.search(r"jupyter lab notebooks/00_start_here\.ipynb .*--no-browser", steps)
+    assert re.search(r"jupyter lab .*=/lab/tree/notebooks/00_start_here\.ipynb .*--no-browser", steps)
     assert ("--allow-root" in steps) == (os.getuid() == 0)
 
 
