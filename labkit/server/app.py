@@ -153,7 +153,8 @@ class App:
         send: Send,
     ) -> None:
         if exchange is not None:
-            answer.headers += protocol.headers(exchange)
+            said = {name for name, _ in answer.headers}
+            answer.headers += [h for h in protocol.headers(exchange) if h[0] not in said]
             exchange.wire.headers = answer.headers
         if isinstance(answer, Response):
             if exchange is not None:

@@ -162,7 +162,8 @@ class Control:
         return Response.json(found)
 
     async def distribution(self, request: Request) -> Answer:
-        """The model's exact distribution over the next token, before any sampling parameter."""
+        """The model's exact distribution over the next token, before any sampling parameter: the tokens that stand
+        out, and the probability `floor` of each of the `tail` others."""
         self.subject(request)
         body = request.json()
         check(body, DISTRIBUTION)
@@ -172,7 +173,8 @@ class Control:
         for token in encoding.encode_ordinary(body.get("generated") or ""):
             decoder.advance(token)
         d = decoder.distribution()
-        rows = [_token(encoding, token, p) for token, p in d.top(body.get("top") or 50)]
+        listed = list(zip(d.ids, d.probs, strict=True))[: body.get("top") or 50]
+        rows = [_token(encoding, token, p) for token, p in listed]
         counts = {"floor": d.floor, "tail": d.tail, "vocab": d.vocab, "end": self._lab.engine.vocabulary.end}
         return Response.json({"tokens": rows, **counts, "model": model.id})
 

@@ -1,0 +1,66 @@
+"""Modelled latency, and what happens when the client does not wait for the end."""
+
+import time
+
+import httpx
+
+from labkit import registry
+
+MODEL = registry.model("openai", "sampling")
+BODY = {
+    "model": MODEL,
+    "messages": [{"role": "user", "content": "Explain recursion in three sentences."}],
+    "stream": True,
+}
+
+
+def test_pace_scales_the_modelled_latency(tenant):
+    row = registry.find(MODEL)
+    tenant.lab("tenant", {"pace": 0.2})
+    began = time.perf_counter()
+    answer = tenant.chat(temperature=0)
+    took = time.perf_counter() - began
+    modelled = (
+        row.ttft_ms / 1000
+        + answer.usage.prompt_tokens / row.prefill_tps
+        + answer.usage.completion_tokens / row.output_tps
+    )
+    assert took >= 0.2 * modelled
+    assert tenant.last()["timing"]["wait_ms"] >= 0.2 * modelled * 1000 * 0.99
+
+
+def test_without_pace_nothing_waits(tenant):
+    tenant.chat(temperature=0)
+    assert "wait_ms" not in tenant.last()["timing"]
+
+
+def test_paced_stream_arrives_in_pieces(tenant):
+    tenant.lab("tenant", {"pace": 0.1})
+    arrivals = [time.perf_counter() for _ in tenant.chat(temperature=0, stream=True)]
+    assert arrivals[-1] - arrivals[0] > 0.3 * (len(arrivals) - 2) * 0.1 / registry.find(MODEL).output_tps
+
+
+def test_disconnect_stops_the_generation_and_the_journal_says_where(tenant):
+    tenant.lab("tenant", {"pace": 1.0})
+    headers = {"authorization": f"Bearer {tenant.key}"}
+    with httpx.Client(base_url=tenant.url) as client:
+        with client.stream("POST", "/v1/chat/completions", json=BODY, headers=headers) as stream:
+            seen = sum(1 for _, line in zip(range(8), stream.iter_lines(), strict=False) if line)
+    entries = []
+    while not entries:  # the entry is written as soon as the server notices
+        entries = tenant.lab("journal?path=/v1/chat/completions")["entries"]
+    assert entries[0]["disconnected"] and entries[0]["error"] == "client_disconnected"
+    tenant.lab("tenant", {"pace": 0.0})
+    whole = tenant.chat("Explain recursion in three sentences.").usage.completion_tokens
+    assert 0 < entries[0]["tokens_sent"] <= seen + 10 < whole
+
+
+def test_jumping_the_clock_ends_a_wait(tenant):
+    from concurrent.futures import ThreadPoolExecutor
+
+    tenant.lab("tenant", {"pace": 100.0})
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(tenant.chat)
+        while not waiting.done():
+            tenant.lab("tenant", {"clock": {"advance_s": 3_600}})
+    assert waiting.result().choices
