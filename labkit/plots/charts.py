@@ -1,0 +1,177 @@
+"""The other pictures of the lessons: values in, axes out; nothing here calls an API.
+
+A title that is not given says what the values show. Axes carry their units. Series differ in marker and dash as well as
+in colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
+
+from labkit.plots import theme
+from labkit.plots.token_bars import printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Spread(NamedTuple):
+    """Repeated measurements of one thing."""
+
+    mean: float
+    low: float
+    """The smallest of them."""
+    high: float
+    """The largest of them."""
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Mean and range: with three to ten repeats, a range says more than an estimated deviation.
+
+    >>> spread([0.2, 0.4, 0.9])
+    Spread(mean=0.5, low=0.2, high=0.9)
+    """
+    found = list(values)
+    return Spread(fmean(found), min(found), max(found))
+
+
+@theme.style()
+def diversity(
+    results: Mapping[str, Mapping[float, Sequence[float]]],
+    metric: str = "distinct share",
+    ax: Axes | None = None,
+    *,
+    title: str | None = None,
+) -> Axes:
+    """A metric against temperature: one line a provider, its band from the smallest to the largest repeat.
+
+    Args:
+        results: {provider: {temperature: [one value a repeat or a prompt]}}.
+        metric: the name of what the values are, with its unit if it has one.
+    """
+    ax = theme.axes(ax)
+    for n, (name, points) in enumerate(results.items()):
+        temperatures = sorted(points)
+        found = [spread(points[t]) for t in temperatures]
+        _line(ax, n, name, temperatures, [s.mean for s in found])
+        ax.fill_between(temperatures, [s.low for s in found], [s.high for s in found], color=_colour(n), alpha=0.15, lw=0)
+    _finish(ax, "temperature", metric, title or _rise(results, metric))
+    _explain(ax, len(results), "mean; band: smallest to largest")
+    return ax
+
+
+@theme.style()
+def heatmap(
+    values: Mapping[tuple[float, float], float],
+    metric: str = "distinct share",
+    ax: Axes | None = None,
+    *,
+    title: str | None = None,
+) -> Axes:
+    """A metric over temperature x top_p, every cell with its number; a pair without a value stays blank and hatched.
+
+    Args:
+        values: {(temperature, top_p): value}.
+    """
+    columns, rows = sorted({t for t, _ in values}), sorted({p for _, p in values})
+    ax = theme.axes(ax, width=1.9 + 0.75 * len(columns), height=1.4 + 0.42 * len(rows))
+    grid = [[values.get((t, p), float("nan")) for t in columns] for p in rows]
+    ax.set_facecolor("#F3F4F6")
+    ax.patch.set_hatch("///")
+    ax.patch.set_edgecolor(theme.PALE)
+    image = ax.imshow(grid, cmap="cividis", aspect="auto", origin="lower")
+    middle = (min(values.values()) + max(values.values())) / 2
+    for (t, p), value in values.items():
+        ink = "white" if value <= middle else "black"
+        ax.text(columns.index(t), rows.index(p), f"{value:.2f}", ha="center", va="center", color=ink, fontsize=9)
+    ax.set_xticks(range(len(columns)), [f"{t:g}" for t in columns])
+    ax.set_yticks(range(len(rows)), [f"{p:g}" for p in rows])
+    ax.figure.colorbar(image, ax=ax, label=metric)
+    _finish(ax, "temperature", "top_p", title or _peak(values, metric))
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+@theme.style()
+def lines(
+    series: Mapping[str, Mapping[float, float]], x: str, y: str, ax: Axes | None = None, *, title: str = ""
+) -> Axes:
+    """One line a series.
+
+    Args:
+        series: {name: {x value: y value}}.
+        x, y: what the axes show, with the unit: "turn", "prompt tokens", "latency (ms)".
+    """
+    ax = theme.axes(ax)
+    for n, (name, points) in enumerate(series.items()):
+        _line(ax, n, name, sorted(points), [points[at] for at in sorted(points)])
+    _finish(ax, x, y, title)
+    _explain(ax, len(series))
+    return ax
+
+
+@theme.style()
+def bars(values: Mapping[str, float], unit: str, ax: Axes | None = None, *, title: str = "", form: str = ",.3g") -> Axes:
+    """One horizontal bar a name, with its number at the end.
+
+    Args:
+        unit: what a bar's length is, "cost (USD)".
+        form: how the numbers are written, as in `format(number, form)`.
+    """
+    ax = theme.axes(ax, height=1.2 + 0.38 * len(values))
+    places = range(len(values))
+    drawn = ax.barh(places, list(values.values()), height=0.62, color=theme.COLOURS["blue"])
+    ax.bar_label(drawn, [format(v, form) for v in values.values()], padding=4, fontsize=9, color=theme.INK)
+    ax.set_yticks(places, [printable(name) for name in values])
+    ax.invert_yaxis()
+    ax.margins(x=0.14)  # room for the numbers
+    ax.grid(axis="y", visible=False)
+    _finish(ax, unit, "", title)
+    return ax
+
+
+def _line(ax: Axes, n: int, name: str, x: Sequence[float], y: Sequence[float]) -> None:
+    k = n % len(theme.CYCLE)
+    ax.plot(x, y, color=_colour(n), marker=theme.MARKERS[k], linestyle=theme.DASHES[k], markersize=5, label=name)
+
+
+def _colour(n: int) -> str:
+    return theme.COLOURS[theme.CYCLE[n % len(theme.CYCLE)]]
+
+
+def _finish(ax: Axes, x: str, y: str, title: str) -> None:
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    ax.set_title(printable(title), parse_math=False)
+
+
+def _explain(ax: Axes, series: int, note: str | None = None) -> None:
+    """Legend, and an axis that begins at 0: a difference looks as large as it is."""
+    from matplotlib.ticker import MaxNLocator
+
+    if min(min(line.get_ydata()) for line in ax.get_lines()) >= 0:
+        ax.set_ylim(bottom=0)
+    if all(float(x).is_integer() for line in ax.get_lines() for x in line.get_xdata()):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if series > 1 or note:
+        ax.legend(title=note, title_fontsize=9, alignment="left")
+
+
+def _rise(results: Mapping[str, Mapping[float, Sequence[float]]], metric: str) -> str:
+    """From the coldest to the hottest point, over all series."""
+    by_temperature: dict[float, list[float]] = {}
+    for points in results.values():
+        for temperature, repeats in points.items():
+            by_temperature.setdefault(temperature, []).extend(repeats)
+    cold, hot = min(by_temperature), max(by_temperature)
+    low, high = fmean(by_temperature[cold]), fmean(by_temperature[hot])
+    verb = "rises" if high > low else "falls" if high < low else "stays"
+    return f"{metric[:1].upper()}{metric[1:]} {verb} from {low:.2f} at T = {cold:g} to {high:.2f} at T = {hot:g}"
+
+
+def _peak(values: Mapping[tuple[float, float], float], metric: str) -> str:
+    (t, p), best = max(values.items(), key=lambda item: item[1])
+    return f"{metric[:1].upper()}{metric[1:]} is highest, {best:.2f}, at T = {t:g} and top_p = {p:g}"
