@@ -10,7 +10,7 @@ import http.client
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from urllib.parse import urlencode, urlsplit
 
 from labkit.errors import ServerError
@@ -63,7 +63,7 @@ class Evidence(Protocol):
 
 
 class Journal:
-    """The journal of one tenant of a running lab server.
+    """The journal of one tenant of a running lab server. Holds a connection: use it in a `with`.
 
     Args:
         url: of the server, without a path.
@@ -78,6 +78,12 @@ class Journal:
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
         self._headers = {"authorization": f"Bearer {key}"}
         self._tenant = {"tenant": tenant} if tenant else {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     def last(self) -> int:
         """Id of the newest entry, 0 if there is none."""

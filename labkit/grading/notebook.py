@@ -95,8 +95,8 @@ def check(task_id: str, *, hidden: bool = False, seed: int | None = None) -> Tas
     if session.settings.live:
         raise NoJournal("Checks read what the lab server saw. Run `lk.start(live=[])` and the cells that make clients.")
     seed = next(s for s in (seed, session.seed, secrets.randbelow(10**6)) if s is not None)
-    result = run_task(task, Workspace(_namespace()), Journal(session.url, session.key), seed)
-    result = _with_hint(result, task)
+    with Journal(session.url, session.key) as journal:
+        result = _with_hint(run_task(task, Workspace(_namespace()), journal, seed), task)
     mode = os.environ.get(MODE, "")
     if mode == "points":
         return result.earned

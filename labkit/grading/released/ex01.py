@@ -139,21 +139,21 @@ SYSTEMS = (
 )
 
 
-def compare(answer: Answer) -> tuple[str, str, str, object, dict[object, Exchange]]:
+def compare(answer: Answer) -> tuple[str, str, str, object, dict[str, Exchange]]:
     """One run of the experiment: the inputs, what came back, and the two requests by system prompt."""
     vague, specific = (f"{text} Run {answer.rng.randrange(1000)}." for text in answer.rng.sample(SYSTEMS, 2))
     asked = question(answer)
     got = answer.call("compare_system_prompts", vague, specific, asked)
-    sent = chats(answer, 2)
-    return vague, specific, asked, got, {turns(one)[0][1]: one for one in sent if one.messages}
+    sent = {str(turns(one)[0][1]): one for one in chats(answer, 2) if one.messages}
+    if not {vague, specific} <= sent.keys():
+        fail("one of the system prompts did not arrive as the first message of a request")
+    return vague, specific, asked, got, sent
 
 
 @lever.check("two requests: each with one of the system prompts, then the question", points=1)
 def sends_both(answer: Answer) -> None:
     vague, specific, asked, _, sent = compare(answer)
     for system in (vague, specific):
-        if system not in sent:
-            fail("one of the system prompts did not arrive as the first message of a request")
         expect(turns(sent[system]), "the messages of a request", is_=[["system", system], ["user", asked]])
 
 

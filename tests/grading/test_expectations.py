@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from labkit.grading.expectations import Unmet, expect, fail, same, shown
+
+
+@pytest.mark.parametrize(
+    ("seen", "demand"),
+    [
+        (2, {"is_": 2}),
+        (2, {"is_": 2.0}),
+        ([1, {"a": [None]}], {"is_": [1, {"a": [None]}]}),
+        (3, {"at_least": 3, "at_most": 3}),
+        ("abc", {"contains": "b", "type_": str}),
+        ([1, "b"], {"contains": "b"}),
+        ("b", {"one_of": ("a", "b"), "is_not": "c"}),
+        (7, {"type_": float}),
+    ],
+)
+def test_expect_met(seen: Any, demand: dict[str, Any]) -> None:
+    expect(seen, "it", **demand)
+
+
+@pytest.mark.parametrize(
+    ("seen", "demand", "sentence"),
+    [
+        (3, {"is_": 2}, "it: expected 2, saw 3"),
+        (True, {"is_": 1}, "it: expected 1, saw True"),
+        (None, {"at_least": 1}, "it: expected 1 or more, saw None"),
+        (True, {"at_least": 1}, "it: expected 1 or more, saw True"),
+        (9, {"at_most": 8}, "it: expected 8 or less, saw 9"),
+        ("x", {"one_of": ("a", "b")}, "it: expected one of 'a', 'b', saw 'x'"),
+        ("x", {"is_not": "x"}, "it: expected something other than 'x'"),
+        (None, {"contains": "a"}, "it: expected to find 'a' in it, saw None"),
+        (5, {"contains": 5}, "it: expected to find 5 in it, saw 5"),
+        (True, {"type_": int}, "it: expected a whole number, saw True"),
+        ("7", {"type_": float}, "it: expected a number, saw '7'"),
+    ],
+)
+def test_expect_unmet_says_what_was_seen_and_expected(seen: Any, demand: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Unmet) as caught:
+        expect(seen, "it", **demand)
+    assert str(caught.value) == sentence
+
+
+def test_fail_is_an_unmet_demand() -> None:
+    with pytest.raises(Unmet, match="^the sentence$"):
+        fail("the sentence")
+
+
+def test_shown_cuts_long_values_in_the_middle() -> None:
+    text = shown(["x" * 10_000])
+    assert len(text) == 120
+    assert text.startswith("['xxx") and text.endswith("xxx']") and " ... " in text
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "equal"),
+    [
+        ({"a": 1}, {"a": 1.0}, True),
+        ({"a": 1}, {"a": True}, False),
+        ([1], [1, 2], False),
+        ([[]], [{}], False),
+        ("한국어", "한국어", True),
+        (0, False, False),
+        (None, "", False),
+    ],
+)
+def test_same_is_equality_of_json_values(a: Any, b: Any, equal: bool) -> None:
+    assert same(a, b) is equal
