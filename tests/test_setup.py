@@ -100,7 +100,7 @@ def test_env_example_becomes_valid_settings_when_uncommented(tmp_path: Path, mon
     (tmp_path / ".env").write_text(text)
     monkeypatch.chdir(tmp_path)
     settings = load(home=tmp_path)
-    assert settings.live == ("openai", "anthropic") and settings.seed == 7 and settings.port is None
+    assert settings.live == ("openai", "anthropic") and settings.seed == 7
 
 
 def test_git_keeps_keys_and_environments_out() -> None:
