@@ -4,7 +4,7 @@ All of them take the texts of repeated calls; none calls an API. Words are runs 
 lower-cased, so that punctuation and capitals do not count as diversity.
 
 Sources:
-    distinct-n        Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", section 5.2
+    distinct-n        Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", 5.2
     mean similarity   mean pairwise Jaccard index (Jaccard 1901) of the sets of words; the pairwise idea is that of
                       Self-BLEU, Zhu et al. 2018, without its dependence on order and on a reference length
 """

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labkit.plots.charts import bars, diversity, heatmap, lines, spread
     from labkit.plots.labels import visible
-    from labkit.plots.token_bars import next_token
     from labkit.plots.theme import COLOURS, style
+    from labkit.plots.token_bars import next_token
     from labkit.plots.view import LensView, TokenBar, lens_view
 
 __all__ = [

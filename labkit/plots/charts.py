@@ -56,9 +56,10 @@ def diversity(
         temperatures = sorted(points)
         found = [spread(points[t]) for t in temperatures]
         _line(ax, n, name, temperatures, [s.mean for s in found])
-        ax.fill_between(temperatures, [s.low for s in found], [s.high for s in found], color=_colour(n), alpha=0.15, lw=0)
+        low, high = [s.low for s in found], [s.high for s in found]
+        ax.fill_between(temperatures, low, high, color=_colour(n), alpha=0.15, linewidth=0)
     _finish(ax, "temperature", metric, title or _rise(results, metric))
-    _explain(ax, len(results), "mean; band: smallest to largest")
+    _explain(ax, results, "mean; band: smallest to largest")
     return ax
 
 
@@ -105,16 +106,22 @@ def lines(
         series: {name: {x value: y value}}.
         x, y: what the axes show, with the unit: "turn", "prompt tokens", "latency (ms)".
     """
+    from matplotlib.ticker import MaxNLocator
+
     ax = theme.axes(ax)
     for n, (name, points) in enumerate(series.items()):
         _line(ax, n, name, sorted(points), [points[at] for at in sorted(points)])
     _finish(ax, x, y, title)
-    _explain(ax, len(series))
+    _explain(ax, series if len(series) > 1 else {})
+    if all(float(at).is_integer() for points in series.values() for at in points):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no turn 1.5
     return ax
 
 
 @theme.style()
-def bars(values: Mapping[str, float], unit: str, ax: Axes | None = None, *, title: str = "", form: str = ",.3g") -> Axes:
+def bars(
+    values: Mapping[str, float], unit: str, ax: Axes | None = None, *, title: str = "", form: str = ",.3g"
+) -> Axes:
     """One horizontal bar a name, with its number at the end.
 
     Args:
@@ -148,15 +155,11 @@ def _finish(ax: Axes, x: str, y: str, title: str) -> None:
     ax.set_title(printable(title), parse_math=False)
 
 
-def _explain(ax: Axes, series: int, note: str | None = None) -> None:
+def _explain(ax: Axes, names: Iterable[str], note: str | None = None) -> None:
     """Legend, and an axis that begins at 0: a difference looks as large as it is."""
-    from matplotlib.ticker import MaxNLocator
-
-    if min(min(line.get_ydata()) for line in ax.get_lines()) >= 0:
+    if ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)
-    if all(float(x).is_integer() for line in ax.get_lines() for x in line.get_xdata()):
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if series > 1 or note:
+    if list(names):
         ax.legend(title=note, title_fontsize=9, alignment="left")
 
 

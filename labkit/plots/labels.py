@@ -1,8 +1,8 @@
 """A token as a reader can see it, and as the fonts at hand can draw it.
 
 `visible` makes white space and control characters show: " the" is "␣the", a newline is "↵". `drawable` then replaces
-what no installed font has (Korean or an emoji on a bare machine) by its code point, so that matplotlib neither warns nor
-draws an empty box.
+what no installed font has (Korean or an emoji on a bare machine) by its code point, so that matplotlib neither warns
+nor draws an empty box.
 """
 
 from __future__ import annotations

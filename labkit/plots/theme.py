@@ -1,7 +1,7 @@
 """House style: colours that colour-blind readers can tell apart, fonts that are really installed.
 
-Colours are those of Okabe & Ito, "Color Universal Design" (2008). No picture says anything by colour alone: kept and cut
-also differ in hatching, lines also in marker and dash.
+Colours are those of Okabe & Ito, "Color Universal Design" (2008). No picture says anything by colour alone: kept and
+cut also differ in hatching, lines also in marker and dash.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def style() -> Iterator[None]:
     from cycler import cycler
     from matplotlib import rc_context
 
-    settings: dict[str, Any] = {
+    settings: Any = {
         "font.family": list(families()),
         "font.size": 10,
         "axes.titlesize": 11,

@@ -1,7 +1,8 @@
 """The picture of one next-token distribution.
 
 Each row is a token. The solid bar is what is drawn from, the hatched bar what the cut took away, the thin outline what
-the model said before any parameter. Kept and cut differ in fill and in hatching, so the picture survives a grey printer.
+the model said before any parameter. Kept and cut differ in fill and in hatching, so the picture survives a grey
+printer.
 """
 
 from __future__ import annotations
