@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
@@ -40,7 +39,8 @@ LARGEST_DRAIN = 128 * 1024 * 1024
 """A body over the limit is read and dropped up to here, so that the client hears the 413 and not a reset connection."""
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
 
-GEMINI_METHOD = re.compile(r":(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$")
+PROTOCOLS: tuple[type[Protocol], ...] = (GeminiProtocol, AnthropicProtocol, OpenAIProtocol)
+"""In the order in which they are asked whose request it is; the last takes what nobody claims."""
 
 log = logging.getLogger("labkit.server")
 
@@ -71,10 +71,8 @@ class App:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self._openai = OpenAIProtocol()
-        self._anthropic = AnthropicProtocol()
-        self._gemini = GeminiProtocol()
         self._control = Control(lab)
+        self._protocols = (self._control, *(protocol() for protocol in PROTOCOLS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -115,17 +113,7 @@ class App:
         await self._send(protocol, exchange, answer, error, receive, send)
 
     def _protocol(self, request: Request) -> Any:
-        """Who is meant, by path first and by header where providers share a path."""
-        path, headers = request.path, request.headers
-        if path.startswith("/lab/"):
-            return self._control
-        if path.startswith(("/v1beta/", "/v1alpha/", "/models/")) or path == "/models":
-            return self._gemini
-        if path.startswith("/v1/messages") or "anthropic-version" in headers:
-            return self._anthropic
-        if "x-goog-api-key" in headers or "key" in request.query or GEMINI_METHOD.search(path):
-            return self._gemini
-        return self._openai
+        return next(protocol for protocol in self._protocols if protocol.claims(request))
 
     def _refuse_foreign_host(self, request: Request) -> None:
         host = request.headers.get("host", "")

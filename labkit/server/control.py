@@ -74,6 +74,9 @@ class Control:
             ]
         )
 
+    def claims(self, request: Request) -> bool:
+        return request.path.startswith("/lab/")
+
     def key(self, request: Request) -> str:
         if request.bearer is None:
             raise ApiError("authentication", "Send `Authorization: Bearer` with a lab key (or the admin key).")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
 from labkit.registry import Model
 from labkit.server.clock import Clock
@@ -16,6 +16,15 @@ from labkit.server.limits import Limits, Meter
 
 LAB_KEY = re.compile(r"lab-[\w.\-]{1,120}")
 MOST_TENANTS = 5_000
+
+
+class OfTenant(Protocol):
+    """Something that a tenant has one of."""
+
+    def __init__(self, tenant: Tenant) -> None: ...
+
+
+Part = TypeVar("Part", bound=OfTenant)
 
 
 @dataclass(slots=True)
@@ -33,6 +42,7 @@ class Tenant:
     last_used: float = field(default_factory=time.monotonic)
     _rng: Random = field(default_factory=SystemRandom)
     _meters: dict[str, Meter] = field(default_factory=dict)
+    _parts: dict[type, object] = field(default_factory=dict)
 
     def meter(self, model: str) -> Meter:
         """The rate-limit buckets of one model, kept between requests and rebuilt when its limits change."""
@@ -50,8 +60,16 @@ class Tenant:
         self.seed = seed
         self._rng = SystemRandom() if seed is None else Random(seed)
 
+    def part(self, kind: type[Part]) -> Part:
+        """The tenant's one object of a kind (its files, its batches, its prompt cache), made at first use."""
+        found = self._parts.get(kind)
+        if found is None:
+            found = self._parts[kind] = kind(self)
+        return cast(Part, found)
+
     def reset(self) -> None:
         """Forget what happened; keep what was set."""
+        self._parts.clear()
         self.journal.clear()
         self._meters.clear()
         self.reseed(self.seed)

@@ -55,6 +55,9 @@ class AnthropicProtocol:
     def __init__(self) -> None:
         self.routes = Routes(ROUTES)
 
+    def claims(self, request: Request) -> bool:
+        return request.path.startswith("/v1/messages") or "anthropic-version" in request.headers
+
     def key(self, request: Request) -> str:
         if key := request.headers.get("x-api-key") or request.bearer:  # with both, x-api-key counts
             read_version(request)

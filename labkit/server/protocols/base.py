@@ -19,6 +19,10 @@ class Protocol(Interface):
     name: str
     routes: Routes
 
+    def claims(self, request: Request) -> bool:
+        """Whether a request is meant for this protocol, by its path first and its headers where paths are shared."""
+        ...
+
     def key(self, request: Request) -> str:
         """The key that the request brings.
 

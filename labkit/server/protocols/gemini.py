@@ -8,6 +8,7 @@ Source: the SDK's types and the Gemini API reference.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -42,6 +43,8 @@ from labkit.server.protocols.gemini_request import (
 )
 from labkit.server.shapes import Violation, check
 
+METHOD = re.compile(r":(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$")
+
 # --- the protocol ----------------------------------------------------------------------------------------------------
 
 
@@ -52,6 +55,12 @@ class GeminiProtocol:
 
     def __init__(self) -> None:
         self.routes = Routes(ROUTES)
+
+    def claims(self, request: Request) -> bool:
+        path = request.path
+        if path.startswith(("/v1beta/", "/v1alpha/", "/models/")) or path == "/models" or METHOD.search(path):
+            return True
+        return "x-goog-api-key" in request.headers or "key" in request.query
 
     def key(self, request: Request) -> str:
         if key := request.headers.get("x-goog-api-key") or request.query.get("key") or request.bearer:

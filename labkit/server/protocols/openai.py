@@ -49,6 +49,9 @@ class OpenAIProtocol:
     def __init__(self) -> None:
         self.routes = Routes(ROUTES)
 
+    def claims(self, request: Request) -> bool:
+        return True
+
     def key(self, request: Request) -> str:
         if key := request.bearer:
             return key
