@@ -108,8 +108,10 @@ def release_checks(path: Path) -> str:
     try:
         load_tasks(path)
         visible = cut(path.read_text(encoding="utf-8"), HIDDEN)
-    except (BadRegion, BadTask) as error:
+    except BadRegion as error:
         raise ReleaseError(f"solutions/checks/{path.name}: {error}") from None
+    except BadTask as error:
+        raise ReleaseError(f"solutions/checks/{error}") from None
     lines = [line.rstrip() for line in visible.splitlines()]
     return BANNER.format(name=path.name) + _single_spaced(lines)
 
@@ -173,7 +175,7 @@ def _validate(cell: Cell, mark: dict[str, Any], seen: set[str]) -> None:
         raise ValueError(f"another cell has the grade_id {mark['grade_id']!r}; give this one a new one")
     if mark["grade"] and not isinstance(mark.get("points"), int | float):
         raise ValueError("a graded cell needs metadata.nbgrader.points")
-    if mark["grade"] and cell["cell_type"] == "code" and not mark["locked"]:
+    if mark["grade"] and not mark["solution"] and not mark["locked"]:
         raise ValueError("a cell of tests needs metadata.nbgrader.locked = true")
     seen.add(mark["grade_id"])
 

@@ -92,12 +92,13 @@ def load_tasks(path: Path) -> TaskFile:
     """Run a check file and collect its tasks.
 
     Raises:
-        BadTask: no task, an id twice, no checks, hints missing, or points that do not add up.
+        BadRegion: hidden regions that do not pair up.
+        BadTask: the file does not run, no task, an id twice, no checks, hints missing, points that do not add up.
     """
     text = path.read_text(encoding="utf-8")
     hidden = spans(text, HIDDEN)
     tasks: dict[str, Task] = {}
-    for value in runpy.run_path(str(path), run_name=f"labkit_checks_{path.stem}").values():
+    for value in _run(path).values():
         if isinstance(value, Task):
             if value.id in tasks and tasks[value.id] is not value:
                 raise BadTask(f"{path.name}: task {value.id} is declared twice; give one of them another id")
@@ -106,6 +107,13 @@ def load_tasks(path: Path) -> TaskFile:
         task.checks = [_marked(check, hidden) for check in task.checks]
     _validate(path, tasks, complete=bool(hidden))
     return TaskFile(path, tasks, complete=bool(hidden))
+
+
+def _run(path: Path) -> dict[str, object]:
+    try:
+        return runpy.run_path(str(path), run_name=f"labkit_checks_{path.stem}")
+    except Exception as error:
+        raise BadTask(f"{path.name}: does not run ({type(error).__name__}: {error})") from error
 
 
 def _marked(check: Check, hidden: list[range]) -> Check:

@@ -71,10 +71,16 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "costs": 1,
         },
         {
-            "why": "gives the specific prompt a limit on its output too",
+            "why": "a seed that depends on the prompt",
             "old": "model=MODEL, messages=messages)",
-            "new": "model=MODEL, messages=messages, max_completion_tokens=900 + len(system))",
+            "new": "model=MODEL, messages=messages, seed=sum(map(ord, system)))",
             "costs": 1,
+        },
+        {
+            "why": "helps one of them in the question too",
+            "old": "output_tokens(specific, question)",
+            "new": 'output_tokens(specific, question + " Be brief.")',
+            "costs": 2,
         },
     ],
     "1.3": [
