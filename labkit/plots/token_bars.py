@@ -81,7 +81,7 @@ def _write_numbers(ax: Axes, rows: Sequence[TokenBar], drawn: Sequence[int]) -> 
     total = sum(drawn)
     for place, (row, count) in enumerate(zip(rows, drawn, strict=True)):
         end = max(row.model, row.final + row.cut, count / total if total else 0.0)
-        said = percent(row.final) if row.kept else "cut" if row.cut else "0 %"
+        said = percent(row.final) if row.kept else "cut" if row.heated else "0 %"
         ink = theme.INK if row.kept else theme.MUTED
         ax.text(end + 0.015, place, said, va="center", color=ink, fontsize=9)
         if count:

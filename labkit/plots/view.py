@@ -106,18 +106,15 @@ def lens_view(
     """Apply `params` with the sampler's own code and keep what a picture needs.
 
     Args:
-        top: rows; tokens beyond it are summed into one.
+        top: most rows; the tokens beyond it, and those that all have the same floor, are summed into one.
         texts: the text, or the bytes, of each token id; an id without one is shown as `#id`.
         end: the id of the end-of-text token.
     """
     heated = shape(distribution, replace(params, top_k=0, top_p=1.0, min_p=0.0))
     final = shape(distribution, params)
     kept_mass = _surviving(heated, final)
-    rows = [
-        _bar(i, _label(i, texts, end), p, heated.prob(i), final.prob(i), kept_mass)
-        for i, p in distribution.top(top)
-        if p > 0
-    ]
+    peaks = [(i, p) for i, p in zip(distribution.ids, distribution.probs, strict=True) if p > distribution.floor]
+    rows = [_bar(i, _label(i, texts, end), p, heated.prob(i), final.prob(i), kept_mass) for i, p in peaks[:top]]
     return LensView(
         bars=tuple(rows),
         rest=_rest(rows, support(distribution) - len(rows), kept_mass),
@@ -147,7 +144,7 @@ def percent(share: float) -> str:
         return "<0.01 %"
     if share > 0.9995:
         return ">99.9 %"
-    return f"{share:.1%}".replace("%", " %") if share >= 0.001 else f"{share:.2%}".replace("%", " %")
+    return f"{share:.1%}".replace("%", " %") if share >= 0.01 else f"{share:.2%}".replace("%", " %")
 
 
 def _label(token: int, texts: Mapping[int, str | bytes], end: int | None) -> str:

@@ -1,0 +1,31 @@
+"""What a reader moves: the sampling lens and the self-check quiz. ipywidgets loads on first use.
+
+Each widget is glue between a plain object that can be used and tested without a browser (`lens_state.Lens`,
+`questions.Question`) and ipywidgets. Saved in a notebook, each leaves something to read where no kernel runs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labkit.widgets.lens import sampling_lens
+    from labkit.widgets.questions import Option, Question
+    from labkit.widgets.self_check import quiz
+
+__all__ = ["Option", "Question", "quiz", "sampling_lens"]
+
+_HOME = {"Option": "questions", "Question": "questions", "quiz": "self_check", "sampling_lens": "lens"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,90 @@
+"""`quiz`: questions with radio buttons; choosing an option shows at once whether it is right and why.
+
+Nothing is recorded or sent. Arrow keys move within a question, Tab moves to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+from labkit.display import plain, prose
+from labkit.widgets.questions import Question
+
+
+def quiz(questions: Sequence[Question | Mapping[str, Any]] | Question | Mapping[str, Any]) -> Quiz:
+    """A self-check of one or more questions.
+
+    >>> q = quiz({"ask": "What does T = 0 do?", "answer": 0,
+    ...           "options": {"takes the best token": "It is argmax.", "takes any": "That is a high T."}})
+    >>> q.choose(0, 1)
+    >>> q.score
+    '0 of 1 right'
+
+    Raises:
+        ValueError: a question without two options, one right answer and an explanation for each option.
+    """
+    given = [questions] if isinstance(questions, Question | Mapping) else list(questions)
+    if not given:
+        raise ValueError("a quiz needs a question")
+    return Quiz([Question.of(q) for q in given])
+
+
+class Quiz(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """The widget. `choices` are its radio groups, one a question."""
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self.questions = tuple(questions)
+        self.choices = [_radio(question) for question in questions]
+        self.explanations = [widgets.HTML() for _ in questions]
+        self._score = widgets.HTML()
+        rows: list[Any] = []
+        for n, question in enumerate(self.questions):
+            rows += [widgets.HTML(f"<b>{n + 1}. {prose(question.ask)}</b>"), self.choices[n], self.explanations[n]]
+            self.choices[n].observe(lambda _, n=n: self._chosen(n), names="index")
+        super().__init__([*rows, self._score], layout={"max_width": "800px"})
+        self._show_score()
+
+    @property
+    def right(self) -> int:
+        """How many questions have the right option chosen now."""
+        return sum(
+            q.options[c.index].right for q, c in zip(self.questions, self.choices, strict=True) if c.index is not None
+        )
+
+    @property
+    def score(self) -> str:
+        """The score in words."""
+        return f"{self.right} of {len(self.questions)} right"
+
+    def choose(self, question: int, option: int) -> None:
+        """What a click does; both count from 0."""
+        self.choices[question].index = option
+
+    def __str__(self) -> str:
+        return "\n\n".join(q.text(n) for n, q in enumerate(self.questions, 1))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The live widget for a page with a kernel, folds for one without."""
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        still = "".join(q.still(n) for n, q in enumerate(self.questions, 1))
+        return {**bundle, "text/html": still, "text/plain": str(self)}
+
+    def _chosen(self, n: int) -> None:
+        chosen = self.choices[n].index
+        self.explanations[n].value = "" if chosen is None else self.questions[n].explanation(chosen)
+        self._show_score()
+
+    def _show_score(self) -> None:
+        answered = any(c.index is not None for c in self.choices)
+        self._score.value = f'<div role="status">{self.score}</div>' if answered and len(self.questions) > 1 else ""
+
+
+def _radio(question: Question) -> Any:
+    return widgets.RadioButtons(
+        options=[plain(option.text) for option in question.options],
+        index=None,
+        layout={"width": "auto", "margin": "0 0 2px 12px"},
+    )
