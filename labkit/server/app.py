@@ -21,6 +21,7 @@ from labkit.engine.base import Engine
 from labkit.server.control import Control
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
+from labkit.server.faults import TRANSPORT, ConnectionAborted, Fault, disturb_body
 from labkit.server.http import Answer, EventStream, Handler, MalformedJson, Request, Response
 from labkit.server.protocols.anthropic import AnthropicProtocol
 from labkit.server.protocols.base import Protocol
@@ -72,7 +73,7 @@ class App:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self._control = Control(lab)
-        self._protocols = (self._control, *(protocol() for protocol in PROTOCOLS))
+        self._protocols: tuple[Any, ...] = (self._control, *(protocol() for protocol in PROTOCOLS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -102,15 +103,20 @@ class App:
             if protocol is not self._control:
                 exchange = self._open(protocol, request, started)
                 request_id = exchange.entry.request_id
+                if exchange.fault is not None:
+                    _strike_early(exchange.fault)
             if not whole:
                 raise ApiError("too_large", f"The request body is larger than {LARGEST_BODY // 2**20} MB.")
             answer = await handler(exchange or request, **captured)
             error = None
+        except ConnectionAborted:
+            self._abort(exchange, scope)
+            return
         except Exception as problem:
             refusal = _refusal(protocol, problem, request)
             answer, error = protocol.render_error(refusal, request_id), refusal.code or refusal.kind
             answer.headers += refusal.headers
-        await self._send(protocol, exchange, answer, error, receive, send)
+        await self._send(protocol, exchange, answer, error, scope, receive, send)
 
     def _protocol(self, request: Request) -> Any:
         return next(protocol for protocol in self._protocols if protocol.claims(request))
@@ -129,7 +135,7 @@ class App:
         tenant = self.lab.tenants.open(key)
         if tenant is None:
             raise protocol.refuse_key(key)
-        return Exchange(request, protocol.name, tenant, self.lab.engine, started)
+        return Exchange(request, protocol, tenant, self.lab.engine, started)
 
     async def _send(
         self,
@@ -137,6 +143,7 @@ class App:
         exchange: Exchange | None,
         answer: Answer,
         error: str | None,
+        scope: Scope,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -144,15 +151,39 @@ class App:
             said = {name for name, _ in answer.headers}
             answer.headers += [h for h in protocol.headers(exchange) if h[0] not in said]
             exchange.wire.headers = answer.headers
-        if isinstance(answer, Response):
+        if isinstance(answer, EventStream):
+            try:
+                await self._send_stream(exchange, answer, receive, send)
+            except ConnectionAborted:
+                self._abort(exchange, scope)
+        elif exchange is not None and exchange.fault is not None and exchange.fault.kind in TRANSPORT:
+            await self._send_disturbed(exchange, exchange.fault, answer, scope, send)
+        else:
             if exchange is not None:
                 exchange.wire.add(answer.body)
                 exchange.close(answer.status, error=error)
+            await _send_whole(answer, answer.body, send)
+
+    async def _send_disturbed(
+        self, exchange: Exchange, fault: Fault, answer: Response, scope: Scope, send: Send
+    ) -> None:
+        body, abort = await disturb_body(fault, answer.body, exchange.tenant.clock)
+        exchange.wire.add(body)
+        if abort:  # announce the whole body, send half of it, then reset
             length = (b"content-length", str(len(answer.body)).encode())
             await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
-            await send({"type": "http.response.body", "body": answer.body})
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            self._abort(exchange, scope)
         else:
-            await self._send_stream(exchange, answer, receive, send)
+            exchange.close(answer.status)
+            await _send_whole(answer, body, send)
+
+    def _abort(self, exchange: Exchange | None, scope: Scope) -> None:
+        """Reset the connection, as a scripted fault asks."""
+        if exchange is not None:
+            exchange.close(0, error="connection_reset")
+        if abort := scope.get("labkit.abort"):
+            abort()
 
     async def _send_stream(self, exchange: Exchange | None, answer: EventStream, receive: Receive, send: Send) -> None:
         """Send frames as they come; stop generating as soon as the client is gone."""
@@ -163,7 +194,8 @@ class App:
             await asyncio.wait({sending, gone} if gone else {sending}, return_when=asyncio.FIRST_COMPLETED)
             complete = sending.done()
             if complete:
-                exchange.close(200, error=sending.result())
+                sending.result()
+                exchange.close(200)
             else:
                 sending.cancel()
                 with suppress(asyncio.CancelledError):
@@ -173,17 +205,32 @@ class App:
             if gone:
                 gone.cancel()
 
-    async def _send_frames(self, exchange: Exchange, answer: EventStream, send: Send) -> str | None:
+    async def _send_frames(self, exchange: Exchange, answer: EventStream, send: Send) -> None:
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         try:
             async for chunk in answer.frames:
                 exchange.wire.add(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except ConnectionAborted:
+            raise
         except Exception:
             log.exception("the stream of %s failed", exchange.request.path)
-            raise ClientGone from None  # closes the connection: the client sees a cut stream, as it must
+            raise ConnectionAborted from None  # the client sees a broken stream, as it must
         await send({"type": "http.response.body", "body": b""})
-        return None
+
+
+def _strike_early(fault: Fault) -> None:
+    """The faults that leave the model no chance to answer."""
+    if (refusal := fault.refusal()) is not None:
+        raise refusal
+    if fault.kind == "reset":
+        raise ConnectionAborted
+
+
+async def _send_whole(answer: Response, body: bytes, send: Send) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _refusal(protocol: Protocol, problem: Exception, request: Request) -> ApiError:

@@ -15,6 +15,7 @@ from labkit import __version__, registry, tokens
 from labkit.engine.base import O200K, Prompt, Role, Turn
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
+from labkit.server.faults import KINDS, Fault, Faults
 from labkit.server.http import Answer, Headers, Request, Response, Route, Routes
 from labkit.server.protocols.base import header
 from labkit.server.shapes import Field, Violation, check, check_value
@@ -47,6 +48,20 @@ DISTRIBUTION = {
     "generated": Field("string"),
     "top": Field("integer", low=1, high=2_000),
 }
+FAULT = {
+    "kind": Field("string", required=True, choices=KINDS),
+    "next": Field("integer", low=1),
+    "every": Field("integer", low=1),
+    "rate": Field("number", low=0, high=1),
+    "start_s": Field("number", low=0),
+    "end_s": Field("number", low=0),
+    "seed": Field("integer", nullable=False),
+    "provider": Field("string"),
+    "model": Field("string"),
+    "path": Field("string"),
+    "after": Field("integer", low=0, high=100_000, nullable=False),
+    "seconds": Field("number", low=0, high=1e6, nullable=False),
+}
 MESSAGE = {
     "role": Field("string", required=True, choices=("system", "user", "assistant", "tool")),
     "content": Field("string", required=True),
@@ -69,6 +84,9 @@ class Control:
                 Route("POST", "/lab/v1/reset", self.reset),
                 Route("GET", "/lab/v1/journal", self.journal),
                 Route("GET", "/lab/v1/journal/{entry}", self.journal_entry),
+                Route("GET", "/lab/v1/faults", self.faults),
+                Route("POST", "/lab/v1/faults", self.script_fault),
+                Route("DELETE", "/lab/v1/faults", self.clear_faults),
                 Route("POST", "/lab/v1/distribution", self.distribution),
                 Route("POST", "/lab/v1/shutdown", self.shutdown),
             ]
@@ -88,6 +106,7 @@ class Control:
     def phrase(self, violation: Violation) -> ApiError:
         wanted = {"type": f"must be a {violation.kind}", "missing": "is required", "unknown": "is not a setting"}
         bound = f"must not be {violation.rule} {violation.limit}"
+        wanted["choice"] = f"must be one of {', '.join(violation.choices)}"
         sentence = wanted.get(violation.rule, bound if violation.limit is not None else f"is {violation.rule}")
         return ApiError(
             "invalid_request", f"{violation.path} {sentence}, got {violation.got!r:.80}.", param=violation.path
@@ -163,6 +182,27 @@ class Control:
         if found is None:
             raise ApiError("not_found", f"The journal holds no entry {entry[:40]!r}.")
         return Response.json(found)
+
+    async def faults(self, request: Request) -> Answer:
+        scripted = self.subject(request).part(Faults).scripted
+        return Response.json({"faults": [fault.described() for fault in scripted], "kinds": KINDS})
+
+    async def script_fault(self, request: Request) -> Answer:
+        tenant, body = self.subject(request), request.json()
+        check(body, FAULT)
+        triggers = [name for name in ("next", "every", "rate", "start_s") if body.get(name) is not None]
+        if len(triggers) != 1:
+            raise ApiError(
+                "invalid_request", f"Give one of next, every, rate or start_s, got {triggers}.", param="next"
+            )
+        fault = Fault(**{name: value for name, value in body.items() if value is not None})
+        tenant.part(Faults).scripted.append(fault)
+        return Response.json(fault.described())
+
+    async def clear_faults(self, request: Request) -> Answer:
+        tenant = self.subject(request)
+        tenant.part(Faults).scripted.clear()
+        return Response.json({"faults": [], "kinds": KINDS})
 
     async def distribution(self, request: Request) -> Answer:
         """The model's exact distribution over the next token, before any sampling parameter: the tokens that stand

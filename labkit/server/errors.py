@@ -12,20 +12,32 @@ Kind = Literal[
     "permission",
     "not_found",
     "method_not_allowed",
+    "timeout",
     "too_large",
     "rate_limit",
+    "quota",
     "server",
+    "bad_gateway",
+    "unavailable",
+    "gateway_timeout",
+    "overloaded",
 ]
 
-STATUS: dict[str, int] = {
+STATUS: dict[Kind, int] = {
     "invalid_request": 400,
     "authentication": 401,
     "permission": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "timeout": 408,
     "too_large": 413,
     "rate_limit": 429,
+    "quota": 429,
     "server": 500,
+    "bad_gateway": 502,
+    "unavailable": 503,
+    "gateway_timeout": 504,
+    "overloaded": 529,
 }
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from labkit import prices
 from labkit.engine.base import Engine
 from labkit.registry import Model
 from labkit.server.errors import ApiError
+from labkit.server.faults import ENDINGS, TRANSPORT, Faults, disturb
 from labkit.server.generation import Generation, GenerationRequest
 from labkit.server.http import Request
 from labkit.server.journal import Entry, Wire, mask
 from labkit.server.limits import Exceeded
 from labkit.server.tenants import Tenant
+
+if TYPE_CHECKING:
+    from labkit.server.protocols.base import Protocol
 
 COALESCE_BYTES = 16 * 1024
 STEPS_A_SLICE = 256
@@ -29,8 +33,9 @@ STEPS_A_SLICE = 256
 class Exchange:
     """A request with its tenant, and the journal entry it is turning into."""
 
-    def __init__(self, request: Request, provider: str, tenant: Tenant, engine: Engine, started: float) -> None:
+    def __init__(self, request: Request, protocol: Protocol, tenant: Tenant, engine: Engine, started: float) -> None:
         self.request = request
+        self.protocol = protocol
         self.tenant = tenant
         self.engine = engine
         self.started = started
@@ -42,13 +47,15 @@ class Exchange:
             time=datetime.now(UTC).isoformat(timespec="milliseconds"),
             lab_time=round(tenant.clock.now(), 3),
             tenant=mask(tenant.key),
-            provider=provider,
+            provider=protocol.name,
             method=request.method,
             path=request.path,
             retry=_whole(request.headers.get("x-stainless-retry-count")),
             user_agent=request.headers.get("user-agent", "")[:200],
         )
         self._marked = started
+        self.fault = tenant.part(Faults).pick(protocol.name, request.path, request.named_model)
+        self.entry.fault = self.fault.kind if self.fault else None
 
     def mark(self, stage: str) -> None:
         """Book the time since the last mark to a stage of the life cycle."""
@@ -72,6 +79,8 @@ class Exchange:
         meter = self.tenant.meter(request.model.id)
         if exceeded := meter.admit(request.prompt_tokens):
             raise self._too_many(exceeded, request.model)
+        if self.fault is not None and (ending := ENDINGS.get(self.fault.kind)):
+            request = replace(request, ending=ending, ends_after=self.fault.after)
         seed = self.tenant.draw_seed() if request.seed is None else request.seed
         self.generation = Generation(request, self.engine, seed)
         return self.generation
@@ -99,12 +108,19 @@ class Exchange:
             self.mark("wait_ms")
         return generation
 
-    async def pace_frames(self, frames: Iterator[bytes]) -> AsyncIterator[bytes]:
-        """Let a stream's frames out in modelled time, or joined into large writes when there is none."""
-        if not self.tenant.pace:
-            async for chunk in self._unpaced(frames):
-                yield chunk
-            return
+    def pace_frames(self, frames: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """Let a stream's frames out in modelled time, or joined into large writes when there is none.
+
+        A scripted transport fault strikes here, event by event.
+        """
+        fault = self.fault
+        paced = self._paced(frames) if self.tenant.pace else self._unpaced(frames, joined=fault is None)
+        if fault is None or fault.kind not in TRANSPORT:
+            return paced
+        error = ApiError("overloaded", "Overloaded", code="overloaded")
+        return disturb(fault, paced, self.tenant.clock, self.protocol.error_event(error, self.entry.request_id))
+
+    async def _paced(self, frames: Iterator[bytes]) -> AsyncIterator[bytes]:
         generation = self._running()
         seconds_a_step = 1 / generation.request.model.output_tps
         await self._wait(self._prefill_s)
@@ -115,19 +131,20 @@ class Exchange:
             self._first_frame()
             yield frame
 
-    async def _unpaced(self, frames: Iterator[bytes]) -> AsyncIterator[bytes]:
-        held, size = [], 0
+    async def _unpaced(self, frames: Iterator[bytes], *, joined: bool) -> AsyncIterator[bytes]:
+        held, size, enough = [], 0, COALESCE_BYTES if joined else 1
         for n, frame in enumerate(frames):
             held.append(frame)
             size += len(frame)
-            if size >= COALESCE_BYTES:
+            if size >= enough:
                 self._first_frame()
                 yield b"".join(held)
                 held, size = [], 0
             if n % STEPS_A_SLICE == STEPS_A_SLICE - 1:
                 await asyncio.sleep(0)
         self._first_frame()
-        yield b"".join(held)
+        if held:
+            yield b"".join(held)
 
     def _first_frame(self) -> None:
         if "first_token_ms" not in self.entry.timing:

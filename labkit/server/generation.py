@@ -18,7 +18,7 @@ from labkit.registry import Model
 from labkit.sampling import Distribution, Sampler, SamplingParams
 from labkit.usage import Usage
 
-Finish = Literal["stop", "length", "stop_sequence"]
+Finish = Literal["stop", "length", "stop_sequence", "content_filter", "refusal"]
 UNCAPPED = 4_096
 """Most tokens of a text whose request set no cap. High temperatures can otherwise run to the model's whole output."""
 
@@ -39,6 +39,9 @@ class GenerationRequest:
     seed: int | None = None
     top_logprobs: int | None = None
     """How many alternatives to report per token; None reports no log-probabilities at all."""
+    ending: Finish | None = None
+    """Scripted: end for this reason after `ends_after` tokens, if the text lasts that long."""
+    ends_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Choice:
     def _step(self) -> Piece | None:
         if self.tokens >= self._request.max_tokens:
             return self._close("length")
+        if self._request.ending is not None and self.tokens >= self._request.ends_after:
+            return self._close(self._request.ending)
         distribution = self._decoder.distribution()
         token = self._sampler.pick(distribution)
         if token == self._end:

@@ -23,6 +23,9 @@ EVENT_STREAM_TYPE = (b"content-type", b"text/event-stream; charset=utf-8")
 NO_CACHE = (b"cache-control", b"no-cache")
 
 
+MODEL_IN_PATH = re.compile(r"/models?/([^/:]+)")
+
+
 class MalformedJson(ValueError):
     """The body is not a JSON object. `detail` says where it stops being one."""
 
@@ -51,6 +54,17 @@ class Request:
         """The token of `Authorization: Bearer`, or None."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token.strip() or None if scheme.lower() == "bearer" else None
+
+    @cached_property
+    def named_model(self) -> str | None:
+        """The model that a request names, in its path or its body, whether or not it is otherwise valid."""
+        if match := MODEL_IN_PATH.search(self.path):
+            return unquote(match[1])
+        try:
+            named = self.json().get("model")
+        except MalformedJson:
+            return None
+        return named if isinstance(named, str) else None
 
     def json(self) -> dict[str, Json]:
         """The body as a JSON object.

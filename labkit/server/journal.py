@@ -58,6 +58,8 @@ class Entry:
     usage: dict[str, int] = field(default_factory=dict)
     cost_usd: float = 0.0
     timing: dict[str, float] = field(default_factory=dict)
+    fault: str | None = None
+    """The scripted fault that struck it."""
     retry: int = 0
     """The SDK's own retry counter, from its header."""
     user_agent: str = ""

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import socket
+import struct
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from labkit import __version__, prices, registry, tokens
 from labkit.engine.base import O200K
@@ -29,6 +31,20 @@ from labkit.server.tenants import Tenants
 
 READY = "lab server ready at {url}"
 IDLE_CHECK_S = 5.0
+
+
+class _Http(HttpToolsProtocol):
+    """HTTP as uvicorn speaks it, with a way for a scripted fault to reset the connection."""
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self.scope["labkit.abort"] = self._abort  # type: ignore[typeddict-unknown-key]
+
+    def _abort(self) -> None:
+        handle = self.transport.get_extra_info("socket")
+        with suppress(OSError, AttributeError, NotImplementedError):  # a reset, not a polite end
+            handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -145,6 +161,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     config = uvicorn.Config(
         App(lab),
+        http=_Http,
+        proxy_headers=False,
         log_level="warning",
         access_log=False,
         lifespan="off",

@@ -8,7 +8,7 @@ from google.genai import errors, types
 
 from labkit import registry, tokens
 
-MODEL = registry.model("gemini", "small")
+MODEL = registry.model("gemini", "sampling")
 
 
 def generate(tenant, contents="What is an API?", **config):
@@ -114,6 +114,12 @@ def test_system_instruction_and_count_tokens(tenant):
 def test_models_list_and_get(tenant):
     assert f"models/{MODEL}" in {m.name for m in tenant.genai.models.list()}
     assert tenant.genai.models.get(model=MODEL).input_token_limit == registry.find(MODEL).context
+
+
+def test_a_model_that_ignores_sampling_samples_all_the_same(tenant):
+    deaf = next(m for m in registry.models("gemini", kind="chat") if m.sampling == "ignored")
+    ask = {"model": deaf.id, "contents": "Write a haiku about rain.", "config": {"temperature": 0}}
+    assert len({tenant.genai.models.generate_content(**ask).text for _ in range(8)}) > 3
 
 
 def test_retired_model_names_its_successor(tenant):

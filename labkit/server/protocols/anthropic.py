@@ -74,14 +74,13 @@ class AnthropicProtocol:
         return ApiError("invalid_request", f"The request body is not valid JSON: {detail}")
 
     def render_error(self, error: ApiError, request_id: str) -> Response:
-        inner: dict[str, Any] = {"type": ERROR_TYPES[error.kind], "message": error.message}
-        if error.kind == "rate_limit" or error.code == "lab_not_served":
-            inner["details"] = {"error_code": error.code}
         headers: Headers = [header("request-id", request_id)]
         if error.retry_after is not None:
             headers.append(header("retry-after", max(1, math.ceil(error.retry_after))))
-        body = {"type": "error", "error": inner, "request_id": request_id}
-        return Response.json(body, status=error.status, headers=headers)
+        return Response.json(error_body(error, request_id), status=error.status, headers=headers)
+
+    def error_event(self, error: ApiError, request_id: str) -> bytes:
+        return b"event: error\ndata: " + dump(error_body(error, request_id)) + b"\n\n"
 
     def headers(self, exchange: Exchange) -> Headers:
         found = [header("request-id", exchange.entry.request_id), header("anthropic-organization-id", "lab")]
@@ -93,6 +92,13 @@ class AnthropicProtocol:
                 found.append(header(f"anthropic-ratelimit-{subject}-remaining", bucket.remaining))
                 found.append(header(f"anthropic-ratelimit-{subject}-reset", reset.replace("+00:00", "Z")))
         return found
+
+
+def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
+    inner: dict[str, Any] = {"type": ERROR_TYPES[error.kind], "message": error.message}
+    if error.kind in ("rate_limit", "quota") or error.code == "lab_not_served":
+        inner["details"] = {"error_code": error.code}
+    return {"type": "error", "error": inner, "request_id": request_id}
 
 
 def read_version(request: Request) -> str:
@@ -141,7 +147,13 @@ async def get_model(exchange: Exchange, model: str) -> Answer:
 
 # --- rendering -------------------------------------------------------------------------------------------------------
 
-STOP_REASON = {"stop": "end_turn", "length": "max_tokens", "stop_sequence": "stop_sequence"}
+STOP_REASON = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "content_filter": "refusal",
+    "refusal": "refusal",
+}
 
 
 def message(generation: Generation) -> dict[str, Any]:

@@ -64,8 +64,14 @@ ERROR_TYPES = {
     "not_found": "not_found_error",
     "method_not_allowed": "invalid_request_error",
     "too_large": "request_too_large",
+    "timeout": "timeout_error",
     "rate_limit": "rate_limit_error",
+    "quota": "rate_limit_error",
     "server": "api_error",
+    "bad_gateway": "api_error",
+    "unavailable": "api_error",
+    "gateway_timeout": "timeout_error",
+    "overloaded": "overloaded_error",
 }
 
 

@@ -47,6 +47,10 @@ class Protocol(Interface):
         """The provider's own error body."""
         ...
 
+    def error_event(self, error: ApiError, request_id: str) -> bytes:
+        """The provider's own error inside a stream, where the status is long sent."""
+        ...
+
     def headers(self, exchange: Exchange) -> Headers:
         """Headers of every answer: request id, rate limits."""
         ...

@@ -82,17 +82,29 @@ class GeminiProtocol:
         return ApiError("invalid_request", f"Invalid JSON payload received. {detail}")
 
     def render_error(self, error: ApiError, request_id: str) -> Response:
-        inner: dict[str, Any] = {
-            "code": error.status,
-            "message": error.message,
-            "status": STATUS_NAMES[error.kind],
-        }
-        if details := list(_details(error)):
-            inner["details"] = details
-        return Response.json({"error": inner}, status=error.status)
+        return Response.json(error_body(error), status=status_of(error))
+
+    def error_event(self, error: ApiError, request_id: str) -> bytes:
+        return b"data: " + dump(error_body(error)) + b"\r\n\r\n"
 
     def headers(self, exchange: Exchange) -> Headers:
         return [(b"server-timing", b"gfet4t7; dur=%d" % exchange.entry.timing.get("infer_ms", 0))]
+
+
+def status_of(error: ApiError) -> int:
+    """Google has no 529: an overloaded model is UNAVAILABLE."""
+    return 503 if error.kind == "overloaded" else error.status
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    inner: dict[str, Any] = {
+        "code": status_of(error),
+        "message": error.message,
+        "status": STATUS_NAMES[error.kind],
+    }
+    if details := list(_details(error)):
+        inner["details"] = details
+    return {"error": inner}
 
 
 def _details(error: ApiError) -> Iterator[dict[str, Any]]:
@@ -157,7 +169,13 @@ async def get_model(exchange: Exchange, model: str) -> Answer:
 
 # --- rendering -------------------------------------------------------------------------------------------------------
 
-FINISH = {"stop": "STOP", "stop_sequence": "STOP", "length": "MAX_TOKENS"}
+FINISH = {
+    "stop": "STOP",
+    "stop_sequence": "STOP",
+    "length": "MAX_TOKENS",
+    "content_filter": "SAFETY",
+    "refusal": "PROHIBITED_CONTENT",
+}
 
 
 def generate_response(generation: Generation) -> dict[str, Any]:

@@ -73,8 +73,14 @@ STATUS_NAMES = {
     "not_found": "NOT_FOUND",
     "method_not_allowed": "INVALID_ARGUMENT",
     "too_large": "INVALID_ARGUMENT",
+    "timeout": "DEADLINE_EXCEEDED",
     "rate_limit": "RESOURCE_EXHAUSTED",
+    "quota": "RESOURCE_EXHAUSTED",
     "server": "INTERNAL",
+    "bad_gateway": "UNAVAILABLE",
+    "unavailable": "UNAVAILABLE",
+    "gateway_timeout": "DEADLINE_EXCEEDED",
+    "overloaded": "UNAVAILABLE",
 }
 PROTO_TYPES = {"number": "TYPE_FLOAT", "integer": "TYPE_INT32", "string": "TYPE_STRING", "boolean": "TYPE_BOOL"}
 
@@ -139,7 +145,7 @@ def read_generate(body: dict[str, Any], model: Model) -> GenerationRequest:
         model=model,
         prompt=Prompt(turns, tier=model.tier or "standard", json=wants_json),
         prompt_tokens=prompt_tokens,
-        sampling=read_sampling(config),
+        sampling=SamplingParams() if model.sampling == "ignored" else read_sampling(config),
         max_tokens=int(config.get("maxOutputTokens") or min(UNCAPPED, model.max_output)),
         stop=read_stop(config.get("stopSequences") or []),
         n=int(config.get("candidateCount") or 1),
@@ -163,6 +169,8 @@ def check_capabilities(body: dict[str, Any], config: dict[str, Any], model: Mode
         raise Violation(
             "generationConfig.maxOutputTokens", "above", got=config["maxOutputTokens"], limit=model.max_output
         )
+    if model.sampling == "no" and (given := [n for n in ("temperature", "topP", "topK") if config.get(n) is not None]):
+        raise ApiError("invalid_request", f"{given[0]} is not supported by models/{model.id}.", param=given[0])
     if config.get("logprobs") and not config.get("responseLogprobs"):
         raise ApiError("invalid_request", "logprobs is set but responseLogprobs is not: set response_logprobs to true.")
     if config.get("responseLogprobs") and not model.logprobs:

@@ -32,7 +32,7 @@ from labkit.server.http import (
 )
 from labkit.server.journal import mask
 from labkit.server.protocols.base import header, retirement, served
-from labkit.server.protocols.openai_request import JOURNALED, PROVIDERS, phrase, read_chat
+from labkit.server.protocols.openai_request import ERROR_TYPES, JOURNALED, PROVIDERS, phrase, read_chat
 from labkit.server.shapes import Violation
 
 FINGERPRINT = "fp_labkit"
@@ -72,15 +72,15 @@ class OpenAIProtocol:
         return ApiError("invalid_request", f"We could not parse the JSON body of your request: {detail}.")
 
     def render_error(self, error: ApiError, request_id: str) -> Response:
-        kind = {"rate_limit": error.subject or "requests", "server": "server_error"}.get(
-            error.kind, "invalid_request_error"
-        )
-        body = {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
+        body = error_body(error)
         headers: Headers = [header("x-request-id", request_id)]
         if error.retry_after is not None:
             headers.append(header("retry-after-ms", math.ceil(error.retry_after * 1000)))
             headers.append(header("retry-after", max(1, math.ceil(error.retry_after))))
         return Response.json(body, status=error.status, headers=headers)
+
+    def error_event(self, error: ApiError, request_id: str) -> bytes:
+        return b"data: " + dump(error_body(error)) + b"\n\n"
 
     def headers(self, exchange: Exchange) -> Headers:
         found = [
@@ -96,6 +96,11 @@ class OpenAIProtocol:
                 reset = bucket.resets_in / exchange.tenant.clock.rate
                 found.append(header(f"x-ratelimit-reset-{subject}", go_duration(reset)))
         return found
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    kind = error.subject if error.subject else ERROR_TYPES.get(error.kind, "invalid_request_error")
+    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
 
 
 def go_duration(seconds: float) -> str:
@@ -143,7 +148,13 @@ async def get_model(exchange: Exchange, model: str) -> Answer:
 
 # --- rendering -------------------------------------------------------------------------------------------------------
 
-FINISH = {"stop": "stop", "stop_sequence": "stop", "length": "length"}
+FINISH = {
+    "stop": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+    "refusal": "stop",
+}
 
 
 def chat_completion(generation: Generation) -> dict[str, Any]:
@@ -168,10 +179,16 @@ def new_id() -> str:
 def _choice(choice: Choice, logprobs: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "index": choice.index,
-        "message": {"role": "assistant", "content": choice.text, "refusal": None, "annotations": []},
+        "message": {"role": "assistant", **_said(choice), "annotations": []},
         "logprobs": logprobs,
         "finish_reason": FINISH[choice.finish or "stop"],
     }
+
+
+def _said(choice: Choice) -> dict[str, str | None]:
+    if choice.finish == "refusal":
+        return {"content": None, "refusal": choice.text or "I'm sorry, I can't help with that."}
+    return {"content": choice.text, "refusal": None}
 
 
 def _scores(generation: Generation) -> Iterator[dict[str, Any] | None]:

@@ -79,6 +79,17 @@ TYPES = {"number": "a decimal", "integer": "an integer", "string": "a string", "
 TYPES |= {"array": "an array", "object": "an object", "string or array": "a string or an array of strings"}
 
 
+ERROR_TYPES = {
+    "rate_limit": "requests",
+    "quota": "insufficient_quota",
+    "server": "server_error",
+    "bad_gateway": "server_error",
+    "unavailable": "service_unavailable_error",
+    "gateway_timeout": "server_error",
+    "overloaded": "server_error",
+}
+
+
 def phrase(v: Violation) -> ApiError:
     """OpenAI's sentences and codes for a bad field."""
     number = "integer" if v.kind == "integer" else "decimal"
