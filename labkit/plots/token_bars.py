@@ -26,21 +26,28 @@ COUNTS_AT = 1.2
 
 @theme.style()
 def next_token(
-    view: LensView, ax: Axes | None = None, *, counts: Mapping[int, int] | None = None, title: bool = True
+    view: LensView,
+    ax: Axes | None = None,
+    *,
+    counts: Mapping[int, int] | None = None,
+    title: bool = True,
+    room: int | None = None,
 ) -> Axes:
     """Draw a `LensView`; returns the axes.
 
     Args:
         counts: {token id: how often it was drawn}, marked on the bars as shares of all draws.
         title: say the finding above the picture.
+        room: rows to keep room for, so that pictures of shorter and longer views line up; by default none to spare.
     """
     rows = [*view.bars, view.rest]
+    room = max(room or 0, len(rows))
     drawn = [_draws(view, row, counts or {}) for row in rows]
-    ax = theme.axes(ax, width=WIDTH, height=MARGINS + ROW * len(rows))
+    ax = theme.axes(ax, width=WIDTH, height=MARGINS + ROW * room)
     _draw_bars(ax, rows, view)
     _draw_shares(ax, drawn)
-    _write_numbers(ax, rows, drawn)
-    _set_axes(ax, rows)
+    _write_numbers(ax, rows, drawn, cutting=view.params.temperature > 0)
+    _set_axes(ax, rows, room)
     if title:
         ax.set_title(printable(view.title), parse_math=False)
     return ax
@@ -77,11 +84,11 @@ def _draw_shares(ax: Axes, drawn: Sequence[int]) -> None:
         )
 
 
-def _write_numbers(ax: Axes, rows: Sequence[TokenBar], drawn: Sequence[int]) -> None:
+def _write_numbers(ax: Axes, rows: Sequence[TokenBar], drawn: Sequence[int], *, cutting: bool) -> None:
     total = sum(drawn)
     for place, (row, count) in enumerate(zip(rows, drawn, strict=True)):
         end = max(row.model, row.final + row.cut, count / total if total else 0.0)
-        said = percent(row.final) if row.kept else "cut" if row.heated else "0 %"
+        said = "cut" if cutting and not row.kept else percent(row.final)  # at T = 0 nothing is cut: all goes to one
         ink = theme.INK if row.kept else theme.MUTED
         ax.text(end + 0.015, place, said, va="center", color=ink, fontsize=9)
         if count:
@@ -90,18 +97,18 @@ def _write_numbers(ax: Axes, rows: Sequence[TokenBar], drawn: Sequence[int]) -> 
             )
 
 
-def _set_axes(ax: Axes, rows: Sequence[TokenBar]) -> None:
+def _set_axes(ax: Axes, rows: Sequence[TokenBar], room: int) -> None:
     ax.set_yticks(range(len(rows)), [printable(row.label) for row in rows])
     for tick, row in zip(ax.get_yticklabels(), rows, strict=True):
         tick.set_parse_math(False)  # a token may hold dollar signs
         tick.set_color(theme.INK if row.kept else theme.MUTED)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_ylim(room - 0.4, -0.6)
     ax.set_xlim(0, COUNTS_AT)  # never rescaled: a bar's length means the same whatever the sliders say
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     ax.set_xlabel("probability of being the next token")
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
-    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.3 / len(rows)), fontsize=9)
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.3 / room), fontsize=9)
 
 
 def _draws(view: LensView, row: TokenBar, counts: Mapping[int, int]) -> int:

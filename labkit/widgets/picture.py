@@ -38,8 +38,7 @@ class LensPicture:
             figure.set_size_inches(self.width, self.height + above)
             left, bottom = LABELS / self.width, BELOW / figure.get_figheight()
             box = (left, bottom, 0.985 - left, 1 - bottom - above / figure.get_figheight())
-            ax = next_token(view, figure.add_axes(box), counts=counts, title=bool(caption))
-            ax.set_ylim(self._rows - 0.4, -0.6)  # the same room when a step has fewer tokens
+            next_token(view, figure.add_axes(box), counts=counts, title=bool(caption), room=self._rows)
             if caption:
                 top = 1 - 0.08 / figure.get_figheight()
                 figure.text(left, top, printable(caption), va="top", fontsize=9, color=theme.MUTED, parse_math=False)
