@@ -59,8 +59,9 @@ def serve(
 ) -> None:
     """Run the lab server here, until Ctrl-C.
 
-    Prints one line with its URL when it is ready. Notebooks of this user find it, unless one is running already. Point other machines or tools at it with
-    LABKIT_SERVER_URL, or with any SDK's own base URL: URL/v1 for OpenAI, URL for Anthropic and Gemini.
+    Prints one line with its URL when it is ready. Notebooks of this user find it, unless one is running already.
+    Point other machines or tools at it with LABKIT_SERVER_URL, or with any SDK's own base URL: URL/v1 for OpenAI, URL
+    for Anthropic and Gemini.
     """
     from labkit import daemon, settings
     from labkit.server.main import main as serve_main

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
+PROMPT_SECONDS, PATIENCE_SECONDS = 1.0, 5.0
+"""How long a server may take to say that it is well: at first, and once its process is known to live. Then it is hung."""
 IDLE_SECONDS = 60.0
 """A server of another version is replaced when it has had no request for this long."""
 POLL_SECONDS = 0.01
@@ -85,17 +87,18 @@ def ensure_running(settings: Settings, *, port: int | None = None) -> ServerInfo
     if settings.server_url:
         return _of_somebody_else(settings.server_url)
     folder = state_folder(settings.home)
-    running = _healthy(folder)
+    info = read_state(folder)
+    running = _well(info)
     if running is None or running.version != __version__:
         with folder.lock():
-            running = _replace_or_start(folder, settings, port)
+            running = _replace_or_start(folder, settings, port, unwell=None if running else info)
     notices = tuple(n for n in (folder.notice, *running.notices) if n)
     return replace(running, notices=notices)
 
 
 def status(settings: Settings) -> ServerInfo | None:
     """The user's running lab server, or None. Starts nothing."""
-    return _healthy(state_folder(settings.home))
+    return _well(read_state(state_folder(settings.home)))
 
 
 def recorded(known: ServerInfo) -> ServerInfo | None:
@@ -111,7 +114,7 @@ def stop(settings: Settings) -> ServerInfo | None:
         info = read_state(folder)
         if info is None:
             return None
-        stopped = health(info) is not None or _is_ours(info)
+        stopped = _is_ours(info)
         _end(info)
         folder.server_json.unlink(missing_ok=True)
         return info if stopped else None
@@ -153,22 +156,30 @@ def _of_somebody_else(url: str) -> ServerInfo:
     return replace(info, version=str(answer.get("version", "")))
 
 
-def _healthy(folder: StateFolder) -> ServerInfo | None:
-    info = read_state(folder)
-    return info if info is not None and health(info) is not None else None
+def _well(info: ServerInfo | None) -> ServerInfo | None:
+    """The server if it answers for itself. A slow one gets more time, provided that its process lives."""
+    if info is None:
+        return None
+    well = health(info, timeout=PROMPT_SECONDS) or (_is_ours(info) and health(info, timeout=PATIENCE_SECONDS))
+    return info if well else None
 
 
-def _replace_or_start(folder: StateFolder, settings: Settings, port: int | None) -> ServerInfo:
-    """With the lock held: keep the server that answers, replace one that is hung or outdated, else start one."""
+def _replace_or_start(
+    folder: StateFolder, settings: Settings, port: int | None, *, unwell: ServerInfo | None
+) -> ServerInfo:
+    """With the lock held: keep the server that answers, replace one that is hung or outdated, else start one.
+
+    Args:
+        unwell: a server that was found not to answer before the lock was had, and is not asked again.
+    """
     info = read_state(folder)
-    answer = health(info) if info is not None else None
-    if info is None or answer is None:
-        if info is not None:
-            _end(info)
+    if info is None or info == unwell or _well(info) is None:
+        if info is not None and _is_ours(info):
+            _kill(info.pid)
         return _start(folder, settings, port)
     if info.version == __version__:
         return info
-    if float(answer.get("idle_s", 0.0)) >= IDLE_SECONDS:
+    if float((health(info) or {}).get("idle_s", 0.0)) >= IDLE_SECONDS:
         _end(info)
         return _start(folder, settings, port or info.address[1])
     notice = (
@@ -222,9 +233,9 @@ def _when_ready(folder: StateFolder, pid: int) -> ServerInfo | None:
     """Wait for the state file and a healthy answer; None when the process ends first."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if folder.server_json.exists() and (info := _healthy(folder)) is not None:
+        if (info := read_state(folder)) is not None and health(info, timeout=PROMPT_SECONDS) is not None:
             return info
-        if not _runs(pid):
+        if not runs(pid):
             return None
         time.sleep(POLL_SECONDS)
     _kill(pid)
@@ -241,7 +252,8 @@ def _why_not(folder: StateFolder, port: int) -> str:
     return f"The lab server did not start{asked} and printed nothing: run `labkit serve` to watch it."
 
 
-def _runs(pid: int) -> bool:
+def runs(pid: int) -> bool:
+    """Whether a process lives. One that is dead and not yet collected by its parent does not."""
     import psutil
 
     try:
@@ -277,6 +289,7 @@ def _kill(pid: int) -> None:
     import psutil
 
     with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        process.kill()
-        process.wait(timeout=STOP_SECONDS)
+        psutil.Process(pid).kill()
+    deadline = time.monotonic() + STOP_SECONDS
+    while runs(pid) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)

@@ -11,7 +11,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +84,23 @@ def _when_ready(process: subprocess.Popen[bytes], state: Path, log: Path) -> Lab
     return LabServer(info["url"], info["pid"], info["admin_key"])
 
 
+@pytest.fixture
+def kill() -> Callable[[int], None]:
+    """kill -9 a process, and wait until it is gone."""
+    return _kill
+
+
+def _kill(pid: int) -> None:
+    import psutil
+
+    from labkit.daemon import runs
+
+    psutil.Process(pid).kill()
+    deadline = time.monotonic() + READY_SECONDS
+    while runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 def stop_recorded_server(home: Path) -> None:
     """End the lab server whose state file lies in `home`, if it is one of ours and still runs."""
     import psutil
@@ -92,7 +109,6 @@ def stop_recorded_server(home: Path) -> None:
         info = json.loads((home / "server.json").read_text())
         process = psutil.Process(info["pid"])
         if any("labkit.server" in part for part in process.cmdline()):
-            process.kill()
-            process.wait(timeout=10)
+            _kill(process.pid)
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         return
