@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from labkit.server.http import Request
 from labkit.server.journal import Entry, Wire, mask
 from labkit.server.limits import Exceeded
 from labkit.server.tenants import Tenant
+from labkit.usage import Usage
 
 if TYPE_CHECKING:
     from labkit.server.protocols.base import Protocol
@@ -30,15 +31,36 @@ STEPS_A_SLICE = 256
 """An unpaced generation lets other requests in after this many frames."""
 
 
+@dataclass(frozen=True, slots=True)
+class BatchLine:
+    """What makes a line of a batch differ from a live request: no rate limit, no pace, no fault, the batch price."""
+
+    path: str
+    """How the journal names it, in place of the endpoint's path."""
+    seed: int
+    """Used when the line brings no seed of its own, so that a line that is run again says the same."""
+
+
 class Exchange:
     """A request with its tenant, and the journal entry it is turning into."""
 
-    def __init__(self, request: Request, protocol: Protocol, tenant: Tenant, engine: Engine, started: float) -> None:
+    def __init__(
+        self,
+        request: Request,
+        protocol: Protocol,
+        tenant: Tenant,
+        engine: Engine,
+        started: float,
+        *,
+        line: BatchLine | None = None,
+    ) -> None:
         self.request = request
         self.protocol = protocol
         self.tenant = tenant
         self.engine = engine
         self.started = started
+        self.line = line
+        self.spent: tuple[Model, Usage] | None = None
         self.generation: Generation | None = None
         self.wire = Wire(request)
         self.entry = Entry(
@@ -49,12 +71,13 @@ class Exchange:
             tenant=mask(tenant.key),
             provider=protocol.name,
             method=request.method,
-            path=request.path,
+            path=line.path if line else request.path,
             retry=_whole(request.headers.get("x-stainless-retry-count")),
             user_agent=request.headers.get("user-agent", "")[:200],
         )
         self._marked = started
-        self.fault = tenant.part(Faults).pick(protocol.name, request.path, request.named_model)
+        pick = tenant.part(Faults).pick
+        self.fault = None if line else pick(protocol.name, request.path, request.named_model)
         self.entry.fault = self.fault.kind if self.fault else None
 
     def mark(self, stage: str) -> None:
@@ -75,15 +98,32 @@ class Exchange:
         Raises:
             ApiError: of kind rate_limit, with how long to wait.
         """
-        self.mark("tokenize_ms")
-        meter = self.tenant.meter(request.model.id)
-        if exceeded := meter.admit(request.prompt_tokens):
-            raise self._too_many(exceeded, request.model)
+        self.admit(request.model, request.prompt_tokens)
         if self.fault is not None and (ending := ENDINGS.get(self.fault.kind)):
             request = replace(request, ending=ending, ends_after=self.fault.after)
-        seed = self.tenant.draw_seed() if request.seed is None else request.seed
-        self.generation = Generation(request, self.engine, seed)
+        self.generation = Generation(request, self.engine, self._seed() if request.seed is None else request.seed)
         return self.generation
+
+    def _seed(self) -> int:
+        return self.line.seed if self.line else self.tenant.draw_seed()
+
+    def admit(self, model: Model, prompt_tokens: int) -> None:
+        """Take one request and its prompt from the rate limit.
+
+        Raises:
+            ApiError: of kind rate_limit, with how long to wait.
+        """
+        self.mark("tokenize_ms")
+        if self.line is None and (exceeded := self.tenant.meter(model.id).admit(prompt_tokens)):
+            raise self._too_many(exceeded, model)
+
+    async def spend(self, model: Model, usage: Usage) -> None:
+        """Book the tokens of a request that generates none (an embedding), in modelled time."""
+        self.spent = (model, usage)
+        self.mark("infer_ms")
+        if self.tenant.pace and self.line is None:
+            await self._wait(model.ttft_ms / 1000 + usage.prompt / model.prefill_tps)
+            self.mark("wait_ms")
 
     def _too_many(self, exceeded: Exceeded, model: Model) -> ApiError:
         wait = exceeded.wait / self.tenant.clock.rate
@@ -103,7 +143,7 @@ class Exchange:
             if n % STEPS_A_SLICE == STEPS_A_SLICE - 1:
                 await asyncio.sleep(0)
         self.mark("infer_ms")
-        if self.tenant.pace:
+        if self.tenant.pace and self.line is None:
             await self._wait(self._prefill_s + generation.steps / generation.request.model.output_tps)
             self.mark("wait_ms")
         return generation
@@ -168,17 +208,24 @@ class Exchange:
         entry, timing = self.entry, self.entry.timing
         entry.id = self.tenant.journal.next_id()
         entry.status, entry.error, entry.disconnected = status, error, disconnected
-        if (generation := self.generation) is not None and status < 400:
-            usage, model = generation.usage, generation.request.model
-            entry.usage = {**asdict(usage), "total": usage.total}
-            entry.cost_usd = prices.cost(model.id, usage)
-            entry.tokens_sent = usage.output
-            entry.finish_reasons = [c.finish for c in generation.choices if c.finish]
-            self.tenant.meter(model.id).charge(usage.output)
+        if (generation := self.generation) is not None:
+            self.spent = (generation.request.model, generation.usage)
+        if self.spent is not None and status < 400:
+            self._book(*self.spent)
         self.mark("infer_ms" if entry.stream else "render_ms")
         timing["total_ms"] = round((perf_counter() - self.started) * 1000, 3)
         self.wire.status = status
-        self.tenant.journal.add(entry, self.wire)
+        self.tenant.journal.add(entry, None if self.line else self.wire)
+
+    def _book(self, model: Model, usage: Usage) -> None:
+        entry = self.entry
+        entry.usage = {**asdict(usage), "total": usage.total}
+        entry.cost_usd = prices.cost(model.id, usage, batch=self.line is not None)
+        entry.tokens_sent = usage.output
+        if self.generation is not None:
+            entry.finish_reasons = [c.finish for c in self.generation.choices if c.finish]
+        if self.line is None:
+            self.tenant.meter(model.id).charge(usage.output)
 
 
 def _whole(text: str | None) -> int:

@@ -27,6 +27,7 @@ from labkit import __version__, prices, registry, tokens
 from labkit.engine.base import O200K
 from labkit.engine.embedded import EmbeddedEngine
 from labkit.server.app import LOOPBACK_HOSTS, App, Lab
+from labkit.server.store import Stores
 from labkit.server.tenants import Tenants
 
 READY = "lab server ready at {url}"
@@ -104,8 +105,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--state", type=Path, help="write URL, process id and admin key to this file")
     parser.add_argument("--idle-minutes", type=float, default=0.0, help="end after so long without a request; 0 never")
     parser.add_argument("--keys", type=Path, help="admit only the keys in this file, one a line")
+    parser.add_argument("--store", type=Path, help="keep files and batches in this folder; default: beside --state")
     parser.add_argument("--admin-key", help="default: a new random one")
     return parser.parse_args(argv)
+
+
+def _store_folder(options: argparse.Namespace) -> Path | None:
+    """Where files and batches outlive the process; None keeps them in memory."""
+    state: Path | None = options.state
+    return options.store or (state.with_name(f"{state.stem}-store") if state else None)
 
 
 def _read_keys(path: Path) -> list[str]:
@@ -155,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     lab = Lab(
         EmbeddedEngine(),
-        Tenants(keys),
+        Tenants(keys, Stores(_store_folder(options))),
         options.admin_key or f"admin-{secrets.token_hex(16)}",
         hosts=LOOPBACK_HOSTS | {options.host, socket.gethostname()},
     )

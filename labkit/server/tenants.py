@@ -13,6 +13,7 @@ from labkit.registry import Model
 from labkit.server.clock import Clock
 from labkit.server.journal import Journal, mask
 from labkit.server.limits import Limits, Meter
+from labkit.server.store import MemoryStore, Store, Stores
 
 LAB_KEY = re.compile(r"lab-[\w.\-]{1,120}")
 MOST_TENANTS = 5_000
@@ -39,6 +40,8 @@ class Tenant:
     seed: int | None = None
     limits: Limits = field(default_factory=Limits)
     model_limits: dict[str, Limits] = field(default_factory=dict)
+    store: Store = field(default_factory=MemoryStore)
+    """Where its files and batches are kept."""
     last_used: float = field(default_factory=time.monotonic)
     _rng: Random = field(default_factory=SystemRandom)
     _meters: dict[str, Meter] = field(default_factory=dict)
@@ -70,6 +73,7 @@ class Tenant:
     def reset(self) -> None:
         """Forget what happened; keep what was set."""
         self._parts.clear()
+        self.store.clear()
         self.journal.clear()
         self._meters.clear()
         self.reseed(self.seed)
@@ -98,9 +102,10 @@ def _as_dict(limits: Limits) -> dict[str, int | None]:
 class Tenants:
     """The open tenants. `allowed` restricts them to listed keys; else any key that begins with `lab-` opens one."""
 
-    def __init__(self, allowed: Iterable[str] | None = None) -> None:
+    def __init__(self, allowed: Iterable[str] | None = None, stores: Stores | None = None) -> None:
         self._allowed = None if allowed is None else frozenset(allowed)
         self._open: dict[str, Tenant] = {}
+        self._stores = stores or Stores()
 
     def admits(self, key: str) -> bool:
         return key in self._allowed if self._allowed is not None else LAB_KEY.fullmatch(key) is not None
@@ -113,7 +118,7 @@ class Tenants:
                 return None
             if len(self._open) >= MOST_TENANTS:
                 del self._open[min(self._open, key=lambda k: self._open[k].last_used)]
-            tenant = self._open[key] = Tenant(key)
+            tenant = self._open[key] = Tenant(key, store=self._stores.open(key))
         tenant.last_used = time.monotonic()
         return tenant
 
