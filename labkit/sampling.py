@@ -24,6 +24,10 @@ from dataclasses import dataclass, field
 from random import Random
 
 NEVER = -math.inf
+PARAMS_KEPT = 32
+"""Parameter sets whose shaped distributions are kept."""
+SHAPED_KEPT = 4_000
+"""Shaped distributions kept for one parameter set: some 20 MB when the text is word soup, far less otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +70,7 @@ class Distribution:
         return cls(
             ids=tuple(i for i, _ in order),
             probs=tuple(p / total for _, p in order),
-            floor=floor / total,
+            floor=floor / total if tail else 0.0,
             tail=tail,
             vocab=vocab,
             _sorted=inside,
@@ -88,11 +92,25 @@ class Distribution:
         return math.log(p) if p > 0 else NEVER
 
     def top(self, k: int) -> list[tuple[int, float]]:
-        """The k most probable (token id, probability), best first; floor tokens fill up in id order."""
-        split = next((n for n, p in enumerate(self.probs) if p < self.floor), len(self.probs))
-        found = list(zip(self.ids[:split], self.probs[:split], strict=True))[:k]
-        found += [(self._nth_unlisted(n), self.floor) for n in range(min(k - len(found), self.tail))]
-        return (found + list(zip(self.ids[split:], self.probs[split:], strict=True)))[:k]
+        """The k most probable (token id, probability), best first; floor tokens fill up in id order.
+
+        Fewer than k when fewer are possible at all.
+        """
+        above, possible = self.above_floor, self.possible
+        found = list(zip(self.ids[:above], self.probs[:above], strict=True))[:k]
+        if self.floor > 0:
+            found += [(self._nth_unlisted(n), self.floor) for n in range(min(k - len(found), self.tail))]
+        return (found + list(zip(self.ids[above:possible], self.probs[above:possible], strict=True)))[:k]
+
+    @property
+    def above_floor(self) -> int:
+        """How many listed tokens are at least as probable as the floor, and possible."""
+        return sum(p >= self.floor and p > 0 for p in self.probs)
+
+    @property
+    def possible(self) -> int:
+        """How many listed tokens have a probability above 0."""
+        return sum(p > 0 for p in self.probs)
 
     @property
     def best(self) -> int:
@@ -177,7 +195,8 @@ def adjust_logits(d: Distribution, params: SamplingParams, counts: Mapping[int, 
     top = max((shift.get(t, 0.0) for t, p in peaks.items() if p > 0), default=0.0)
     top = max(top, 0.0)  # keep the exponentials finite whatever the bias
     moved = {t: p * math.exp(shift.get(t, 0.0) - top) for t, p in peaks.items()}
-    return Distribution.of(moved, floor=d.floor * math.exp(-top), vocab=d.vocab)
+    tail = d.tail - (len(peaks) - len(d.ids))
+    return Distribution.of(moved, floor=d.floor * math.exp(-top), vocab=d.vocab, tail=tail)
 
 
 def heat(d: Distribution, temperature: float) -> Distribution:
@@ -197,13 +216,11 @@ def heat(d: Distribution, temperature: float) -> Distribution:
 
 
 def keep_top_k(d: Distribution, k: int) -> Distribution:
-    """Keep the k most probable tokens; ties go to the lower id."""
-    above = sum(p >= d.floor and p > 0 for p in d.probs)
-    if k <= above:
-        return _cut(d, above=k, tail=0)
-    if k <= above + d.tail:
-        return _cut(d, above=above, tail=k - above)
-    return d
+    """Keep the k most probable tokens; ties go to the lower id, a listed token before the floor."""
+    above, tail = d.above_floor, d.tail if d.floor > 0 else 0
+    if k >= d.possible + tail:
+        return d
+    return _cut(d, above=min(k, above), tail=max(0, min(k - above, tail)), below=max(0, k - above - tail))
 
 
 def keep_top_p(d: Distribution, p: float) -> Distribution:
@@ -212,19 +229,25 @@ def keep_top_p(d: Distribution, p: float) -> Distribution:
     >>> keep_top_p(Distribution.of({0: 0.5, 1: 0.3, 2: 0.2}, vocab=3), 0.7).ids
     (0, 1)
     """
-    mass, target = 0.0, p - 1e-12  # 0.1 + 0.2 must reach 0.3
-    above = 0
-    for q in d.probs:
-        if q < d.floor or q == 0:
-            break
-        mass, above = mass + q, above + 1
-        if mass >= target:
-            return _cut(d, above=above, tail=0)
-    if d.floor > 0 and d.tail:
-        needed = math.ceil((target - mass) / d.floor)
-        if needed <= d.tail:
-            return _cut(d, above=above, tail=max(needed, 0 if above else 1))
-    return d
+    target = p - 1e-12  # 0.1 + 0.2 must reach 0.3
+    above, tail = d.above_floor, d.tail if d.floor > 0 else 0
+    kept, mass = _until(d.probs[:above], 0.0, target)
+    if mass >= target and kept:
+        return keep_top_k(d, kept)
+    needed = max(math.ceil((target - mass) / d.floor), 1 - kept) if tail else 0
+    if tail and needed <= tail:
+        return keep_top_k(d, kept + needed)
+    below, _ = _until(d.probs[above:], mass + tail * d.floor, target)
+    return keep_top_k(d, kept + tail + below)
+
+
+def _until(probs: tuple[float, ...], mass: float, target: float) -> tuple[int, float]:
+    """How many probabilities it takes, in order, to bring `mass` to `target`, and the mass then."""
+    for n, q in enumerate(probs):
+        if mass >= target and n:
+            return n, mass
+        mass += q
+    return len(probs), mass
 
 
 def keep_min_p(d: Distribution, min_p: float) -> Distribution:
@@ -236,11 +259,14 @@ def keep_min_p(d: Distribution, min_p: float) -> Distribution:
     return Distribution.of(peaks, vocab=d.vocab, tail=0)
 
 
-def _cut(d: Distribution, *, above: int, tail: int) -> Distribution:
-    kept = dict(zip(d.ids[:above], d.probs[:above], strict=True))
+def _cut(d: Distribution, *, above: int, tail: int, below: int) -> Distribution:
+    """Keep so many listed tokens from the top, so many floor tokens, and so many listed ones under the floor."""
+    under = d.above_floor
+    kept = {*range(above), *range(under, under + below)}
     # Cut tokens stay listed with probability 0 while a tail remains, so that the tail does not let them back in.
-    gone = dict.fromkeys(d.ids[above:], 0.0) if tail else {}
-    return Distribution.of({**kept, **gone}, floor=d.floor if tail else 0.0, vocab=d.vocab, tail=tail)
+    pairs = enumerate(zip(d.ids, d.probs, strict=True))
+    peaks = {token: p if n in kept else 0.0 for n, (token, p) in pairs if n in kept or tail}
+    return Distribution.of(peaks, floor=d.floor if tail else 0.0, vocab=d.vocab, tail=tail)
 
 
 class Sampler:
@@ -251,7 +277,7 @@ class Sampler:
         self._rng = rng
         self._counts: Counter[int] | None = Counter() if params.depends_on_history else None
         self._shaped = _SHAPED.setdefault(params, {}) if self._counts is None else None
-        if len(_SHAPED) > 64:
+        if len(_SHAPED) > PARAMS_KEPT:
             del _SHAPED[next(iter(_SHAPED))]
 
     def pick(self, d: Distribution) -> int:
@@ -261,7 +287,7 @@ class Sampler:
                 return d.best
             known = self._shaped.get(id(d))
             if known is None or known[0] is not d:
-                if len(self._shaped) > 20_000:
+                if len(self._shaped) > SHAPED_KEPT:
                     self._shaped.clear()
                 known = self._shaped[id(d)] = (d, shape(d, self.params))
             return known[1].draw(self._rng)

@@ -8,10 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from labkit.engine import conditions, manner
+from labkit.engine import conditions, labels, manner
 from labkit.engine.base import Prompt, Turn
 from labkit.engine.finder import THRESHOLD, Finder, Match
-from labkit.engine.labels import classify
 from labkit.engine.skills import SKILL_SLOTS, SKILLS, Asked
 from labkit.engine.source import Intent, Variant, read_folders
 from labkit.engine.template import Template, fill
@@ -19,6 +18,7 @@ from labkit.engine.words import Language
 
 TEXTS = Path(__file__).parent / "texts"
 FALLBACK = "fallback"
+LABEL = "label-chatty"
 MARGIN = 0.015
 """Two intents this close, both weak, mean that neither is meant."""
 SURE = 0.72
@@ -79,8 +79,8 @@ class Library:
 
     def answer(self, prompt: Prompt) -> Answer:
         """The answer to a conversation; the fallback when nothing known was meant."""
-        if labelled := classify(prompt):
-            return labelled
+        if labelling := labels.read(prompt):
+            return self._label(labelling, prompt)
         holds = conditions.detect(prompt.system, prompt.last_user, json=prompt.json)
         history = _before_last_user(prompt)
         matches = self._ranked(prompt.last_user, self._recent_intents(history))
@@ -88,6 +88,13 @@ class Library:
         if chosen is None:
             chosen = _Chosen(Match(self.intents[FALLBACK], self.intents[FALLBACK].examples[0], 0.0, {}), {}, frozenset())
         return self._compose(chosen, holds | chosen.conditions | self._recent_intents(history), matches)
+
+    def _label(self, labelling: labels.Labelling, prompt: Prompt) -> Answer:
+        variant = self.intents[LABEL].variants[0]
+        holds = conditions.detect(prompt.system, prompt.last_user, json=prompt.json)
+        template = labels.template(labelling, variant.template, json="json" in holds)
+        slots = {name: f"{share:.3f}" for name, share in labelling.shares}
+        return Answer(LABEL, template, f"{variant.file}:{variant.line}", 1.0, labelling.item, holds, slots)
 
     def _recent_intents(self, history: tuple[Turn, ...]) -> frozenset[str]:
         """`after NAME` for what the last user turns were about."""
@@ -144,9 +151,10 @@ def _follows(intent: Intent, recent: frozenset[str]) -> bool:
 
 
 def _variant(intent: Intent, holds: frozenset[str]) -> Variant:
-    """The variant that asks for most of what holds and for nothing else; the first of equals."""
+    """The variant that asks for most of what holds and for nothing else. Of equals, one that is not just short: any
+    answer can be cut."""
     fitting = [v for v in intent.variants if v.when <= holds]
-    return max(fitting, key=lambda v: len(v.when), default=intent.variants[0])
+    return max(fitting, key=lambda v: (len(v.when), "terse" not in v.when), default=intent.variants[0])
 
 
 def _before_last_user(prompt: Prompt) -> tuple[Turn, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from labkit.engine.base import O200K
 from labkit.sampling import Distribution
 
-TRIGRAM, BIGRAM, UNIGRAM = 0.72, 0.2, 0.06
+TRIGRAM, BIGRAM, UNIGRAM = 0.75, 0.2, 0.0495
 """Shares of the three orders; an order that knows nothing of its context passes its share down. The rest is level."""
 WIDEST = 48
 """Followers kept for one context."""

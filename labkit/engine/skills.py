@@ -46,6 +46,7 @@ _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _SUM = re.compile(
     _NUMBER + r"\s*(" + "|".join(f"(?:{p})" for p in _OPERATIONS.values()) + r")\s*" + _NUMBER, re.IGNORECASE
 )
+_SHOWN = {"*": "×", "/": "÷"}
 _SPOKEN = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
 _NUMBER_WORDS = {
     name: n
@@ -67,7 +68,7 @@ def arithmetic(asked: Asked) -> Found | None:
         return None
     value = {"+": a + b, "-": a - b, "*": a * b, "/": a / b if b else 0.0}[sign]
     return Found(
-        {"a": _show(a), "b": _show(b), "sign": sign, "spoken": _SPOKEN[sign], "result": _show(value)}
+        {"a": _show(a), "b": _show(b), "sign": _SHOWN.get(sign, sign), "spoken": _SPOKEN[sign], "result": _show(value)}
     )
 
 
@@ -166,4 +167,5 @@ SKILL_SLOTS: dict[str | None, set[str]] = {
     "introduce": {"name"},
     **{f"recall-{fact}": {fact} for fact in ("name", "likes", "city", "job", "favourite")},
     "wrap": {"answer"},
+    "label": {"label"},
 }  # fmt: skip

@@ -36,6 +36,7 @@ from labkit.engine.template import Template, TemplateError, choice, parse
 
 _SLOT = re.compile(r"\$([a-z][a-z_]*)")
 _DIVIDER = re.compile(r"---(?: @(\d+(?:\.\d+)?))?")
+_LOST_WEIGHT = re.compile(r"[^{|\\]* @\d+(?:\.\d+)?$")
 _INTENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -99,6 +100,12 @@ class Table:
             if all(value in [_plain(name) for name in values[key].split(" / ")] for key, value in asked.items()):
                 return {name: value.split(" / ")[0] for name, value in values.items()}
         return None
+
+
+def _without_blank_end(lines: list[str]) -> list[str]:
+    while not lines[-1].strip():
+        lines = lines[:-1]
+    return lines
 
 
 def _plain(value: str) -> str:
@@ -212,6 +219,7 @@ class _Reader:
             intent = self.intents[-1]
             self._close_table(intent)
             slots = intent.slots | set(intent.table.columns if intent.table else ()) | SKILL_SLOTS.get(intent.skill, set())
+            answers = [(weight, _without_blank_end(lines), line) for weight, lines, line in answers]
             options = [(weight, self._template(lines, line, slots)) for weight, lines, line in answers]
             template = choice(options, answers[0][2])
             intent.variants.append(Variant(self.when, template, self.file, answers[0][2]))
@@ -221,6 +229,8 @@ class _Reader:
 
     def _template(self, lines: list[str], first: int, slots: set[str]) -> Template:
         lead = next(n for n, line in enumerate(lines) if line.strip())
+        if _LOST_WEIGHT.search(lines[-1]):
+            raise self.error(first + len(lines) - 1, "a weight at the end of an answer", "write it as '--- @2' above the answer")
         text = "\n".join(lines[lead:]).rstrip().replace("\\\n", "")
         try:
             return parse(text, slots)
