@@ -1,0 +1,81 @@
+"""Each lesson runs from top to bottom in a fresh kernel, with no key, and fails only where it says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+SECONDS_PER_LESSON = 60
+EXPECTED = "raises-exception"
+
+
+@pytest.fixture(scope="module")
+def fresh(save_notebooks: ModuleType) -> Any:
+    """{lesson: (executed notebook, seconds)}; each lesson runs once for all tests here."""
+    done: dict[Path, tuple[Any, float]] = {}
+
+    def executed(lesson: Path) -> tuple[Any, float]:
+        if lesson not in done:
+            begin = time.perf_counter()
+            notebook = save_notebooks.run(lesson)
+            done[lesson] = notebook, time.perf_counter() - begin
+        return done[lesson]
+
+    return executed
+
+
+def code(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def failures(cell: Any) -> list[str]:
+    return [output.ename for output in cell.outputs if output.output_type == "error"]
+
+
+def test_lesson_runs_without_a_key(lesson: Path, fresh: Any) -> None:
+    assert not any(name.endswith("_API_KEY") for name in os.environ)
+    notebook, seconds = fresh(lesson)
+    assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
+    assert seconds < SECONDS_PER_LESSON
+
+
+def test_lesson_fails_where_it_says_so_and_nowhere_else(lesson: Path, fresh: Any) -> None:
+    notebook, _ = fresh(lesson)
+    wrong = [
+        cell.source for cell in code(notebook) if (EXPECTED in cell.metadata.get("tags", [])) != bool(failures(cell))
+    ]
+    assert wrong == []
+
+
+def test_lesson_writes_no_warning(lesson: Path, fresh: Any) -> None:
+    notebook, _ = fresh(lesson)
+    outputs = [output for cell in code(notebook) for output in cell.outputs]
+    assert [o.text for o in outputs if o.output_type == "stream" and o.name == "stderr"] == []
+
+
+def test_saved_page_shows_what_a_fresh_run_shows(lesson: Path, fresh: Any, save_notebooks: ModuleType) -> None:
+    page = save_notebooks.as_page(fresh(lesson)[0])
+    saved = save_notebooks.read(lesson)
+    assert [kinds(cell) for cell in code(saved)] == [kinds(cell) for cell in code(page)]
+
+
+def kinds(cell: Any) -> tuple[str, list[str]]:
+    """The first line of a cell and the kinds of output under it."""
+    found = [output.output_type + "".join(sorted(output.get("data", {}))) for output in cell.outputs]
+    return cell.source.partition("\n")[0], found
+
+
+def test_a_failing_cell_stops_the_run(tmp_path: Path, save_notebooks: ModuleType) -> None:
+    from nbclient.exceptions import CellExecutionError
+
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": "1 / 0"}
+    path = tmp_path / "broken.ipynb"
+    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        save_notebooks.run(path)
