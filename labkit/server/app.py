@@ -24,6 +24,7 @@ from labkit.server.exchange import Exchange
 from labkit.server.faults import TRANSPORT, ConnectionAborted, Fault, disturb_body
 from labkit.server.http import Answer, EventStream, Handler, MalformedJson, Request, Response
 from labkit.server.protocols.anthropic import AnthropicProtocol
+from labkit.server.protocols.azure import AzureProtocol
 from labkit.server.protocols.base import Protocol
 from labkit.server.protocols.gemini import GeminiProtocol
 from labkit.server.protocols.openai import OpenAIProtocol
@@ -40,7 +41,7 @@ LARGEST_DRAIN = 128 * 1024 * 1024
 """A body over the limit is read and dropped up to here, so that the client hears the 413 and not a reset connection."""
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
 
-PROTOCOLS: tuple[type[Protocol], ...] = (GeminiProtocol, AnthropicProtocol, OpenAIProtocol)
+PROTOCOLS: tuple[type[Protocol], ...] = (AzureProtocol, GeminiProtocol, AnthropicProtocol, OpenAIProtocol)
 """In the order in which they are asked whose request it is; the last takes what nobody claims."""
 
 log = logging.getLogger("labkit.server")
