@@ -82,7 +82,7 @@ def _wire(evidence: tuple[Wire, ...]) -> str:
     rest = f"<div>… and {more} more</div>" if more > 0 else ""
     return (
         f'<details style="opacity:.85"><summary>On the wire: {calls} (status {statuses}), {tokens:,} tokens</summary>'
-        f'<table style="font-size:.9em"><tr><th>request</th><th>status</th><th>tokens in</th><th>out</th>'
+        f'<table style="font-size:.9em;color:inherit;text-align:left"><tr><th>request</th><th>status</th><th>tokens in</th><th>out</th>'
         f"<th>finish reason</th></tr>{rows}</table>{rest}</details>"
     )
 
@@ -95,7 +95,8 @@ def _row(wire: Wire) -> str:
 
 def _foot(result: TaskResult) -> str:
     withheld = result.points - result.offered
-    kept = f"{withheld:g} more points come from checks that run at grading. " if withheld else ""
+    come = "point comes" if withheld == 1 else "points come"
+    kept = f"{withheld:g} more {come} from checks that run at grading. " if withheld else ""
     return f'<div style="opacity:.7;font-size:.9em">{kept}Probe inputs drawn with seed {result.seed}.</div>'
 
 

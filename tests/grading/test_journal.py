@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import httpx
@@ -60,3 +61,10 @@ def test_no_server_is_one_sentence(free_port: int) -> None:
     gone = Journal(f"http://127.0.0.1:{free_port}", "lab-1234")
     with pytest.raises(ServerError, match=r"does not answer .*lk\.start\(\)"):
         gone.last()
+
+
+def test_a_connection_that_was_cut_while_idle_is_made_again(journal: Journal) -> None:
+    mark = journal.last()
+    assert journal._connection.sock is not None
+    journal._connection.sock.shutdown(socket.SHUT_RDWR)
+    assert journal.last() == mark

@@ -101,7 +101,7 @@ def test_the_second_failure_brings_the_second_hint_and_the_students_line(outputs
 def test_points_are_partial_and_say_what_is_withheld(outputs: dict[str, Any]) -> None:
     text = card(outputs["partly right"])
     assert "1 of 3 points" in text
-    assert "1 more points come from checks that run at grading." in text
+    assert "1 more point comes from checks that run at grading." in text
     assert "On the wire: 1 request (status 1 × 200), 0 tokens" in text
     assert outputs["partly right"].data["text/plain"] == "<task 1.1: not yet, 1 of 3 points>"
 
