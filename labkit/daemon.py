@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 PROMPT_SECONDS, PATIENCE_SECONDS = 1.0, 5.0
-"""How long a server may take to say that it is well: at first, and once its process is known to live. Then it is hung."""
+"""How long a server may take to say that it is well: at first, and once its process is known to live."""
 IDLE_SECONDS = 60.0
 """A server of another version is replaced when it has had no request for this long."""
 POLL_SECONDS = 0.01
@@ -269,18 +269,20 @@ def _is_ours(info: ServerInfo) -> bool:
     import psutil
 
     try:
-        return any("labkit.server" in part for part in psutil.Process(info.pid).cmdline())
+        command = psutil.Process(info.pid).cmdline()
     except psutil.Error:
         return False
+    by_hand = "serve" in command and any(Path(part).stem == "labkit" for part in command)
+    return by_hand or "labkit.server" in command
 
 
 def _end(info: ServerInfo) -> None:
     """Ask the server to end; make it end when it does not, provided that it is ours."""
+    if not _is_ours(info):
+        return
     with suppress(ServerError, ControlError):
-        control.call(info.url, "POST", "shutdown", key=info.admin_key, timeout=1.0)
-        deadline = time.monotonic() + STOP_SECONDS
-        while _is_ours(info) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        control.call(info.url, "POST", "shutdown", key=info.admin_key, timeout=PROMPT_SECONDS)
+        _wait_until_gone(info.pid)
     if _is_ours(info):
         _kill(info.pid)
 
@@ -290,6 +292,10 @@ def _kill(pid: int) -> None:
 
     with suppress(psutil.Error):
         psutil.Process(pid).kill()
+    _wait_until_gone(pid)
+
+
+def _wait_until_gone(pid: int) -> None:
     deadline = time.monotonic() + STOP_SECONDS
     while runs(pid) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

@@ -66,9 +66,8 @@ def test_unknown_provider_names_the_one_that_is_meant(folder: Path, monkeypatch:
 @pytest.mark.parametrize("value", ["abc", "-1", "nan", "inf", "$1"])
 def test_budget_that_is_no_amount_is_refused(folder: Path, value: str) -> None:
     path = dotenv(folder, f"LABKIT_BUDGET_USD={value}")
-    assert complaint() == (
-        f"LABKIT_BUDGET_USD in {path} is {value!r}: it must be an amount in US dollars, zero or more, such as 1 or 0.25."
-    )
+    wanted = "it must be an amount in US dollars, zero or more, such as 1 or 0.25."
+    assert complaint() == f"LABKIT_BUDGET_USD in {path} is {value!r}: {wanted}"
 
 
 @pytest.mark.parametrize(
