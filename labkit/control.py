@@ -44,20 +44,26 @@ def call(
     connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=timeout)
     given = {name: value for name, value in (query or {}).items() if value is not None}
     target = f"{parts.path}/lab/v1/{path}" + (f"?{urlencode(given)}" if given else "")
-    headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
     payload = None if body is None else json.dumps(body).encode()
     try:
-        connection.request(method, target, payload, {**headers, "Content-Type": "application/json"})
+        connection.request(method, target, payload, _headers(key))
         answer = connection.getresponse()
         status, decoded = answer.status, json.loads(answer.read() or b"null")
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = str(error) or type(error).__name__
-        raise ServerError(f"The lab server at {url} does not answer ({reason}): run `lk.start()` again.") from error
+        message = f"The lab server at {url} does not answer ({reason}): run `lk.start()` again."
+        raise ServerError(message) from None  # the frames of http.client hold the key in clear text
     finally:
         connection.close()
     if status >= 400:
         raise ControlError(_refusal(decoded, status), status=status, body=decoded)
     return decoded
+
+
+def _headers(key: Secret | None) -> dict[str, str]:
+    """Made in a call and kept in no variable, so that a traceback which prints locals does not print the key."""
+    authorization = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
+    return {"Content-Type": "application/json", **authorization}
 
 
 def _refusal(body: object, status: int) -> str:

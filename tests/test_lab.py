@@ -1,0 +1,153 @@
+"""The control client against a real server: what a notebook reads of the journal, and the knobs that it turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import labkit as lk
+from labkit import lab
+from labkit.errors import ControlError, NothingRecorded
+from labkit.sampling import SamplingParams, shape
+
+
+@pytest.fixture(autouse=True)
+def _session(lab_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("LABKIT_SERVER_URL", lab_server.url)
+    monkeypatch.chdir(tmp_path)
+    with lk.start(quiet=True):
+        yield
+
+
+def ask(times: int = 1, **extra: Any) -> None:
+    from openai import OpenAI
+
+    with OpenAI(max_retries=0) as client:
+        for _ in range(times):
+            messages = [{"role": "user", "content": "Say hello."}]
+            client.chat.completions.create(model=lk.model("openai", "small"), messages=messages, **extra)
+
+
+def test_journal_is_a_table_with_a_row_a_request() -> None:
+    ask(2)
+    table = lab.journal()
+    assert list(table.index) == [1, 2]
+    assert set(table["provider"]) == {"openai"}
+    assert (table["total"] == table["input"] + table["cached"] + table["output"]).all()
+    assert (table["cost_usd"] > 0).all()
+
+
+def test_empty_journal_is_an_empty_table_with_the_same_columns() -> None:
+    empty = lab.journal()
+    ask()
+    assert len(empty) == 0
+    assert list(empty.columns) == list(lab.journal().columns)
+
+
+def test_entries_can_be_filtered_and_continued_from_a_mark() -> None:
+    ask(2)
+    mark = lab.mark()
+    ask()
+    assert [entry["id"] for entry in lab.entries(after=mark)] == [mark + 1]
+    assert len(lab.entries(provider="openai", status=200, limit=2)) == 2
+    assert lab.entries(provider="gemini") == []
+
+
+def test_entries_are_fetched_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(5)
+    monkeypatch.setattr(lab, "PAGE", 2)
+    assert [entry["id"] for entry in lab.entries()] == [1, 2, 3, 4, 5]
+
+
+def test_last_shows_the_wire_with_the_key_masked() -> None:
+    ask()
+    wire = lab.last()["wire"]
+    assert wire["request"]["body"]["messages"][0]["content"] == "Say hello."
+    assert wire["response"]["status"] == 200
+    assert lk.current().key not in str(wire)
+
+
+def test_last_of_a_kind_that_never_came_says_what_is_missing() -> None:
+    ask()
+    with pytest.raises(NothingRecorded, match="provider='gemini'"):
+        lab.last(provider="gemini")
+    with pytest.raises(NothingRecorded, match="no entry 99"):
+        lab.entry(99)
+
+
+def test_limits_hold_and_are_lifted_again() -> None:
+    from openai import RateLimitError
+
+    assert lab.limits(requests_per_minute=1)["requests_per_minute"] == 1
+    ask()
+    with pytest.raises(RateLimitError):
+        ask()
+    assert lab.limits(requests_per_minute=None)["requests_per_minute"] is None
+    ask(3)
+
+
+def test_limits_of_one_model_leave_the_others_alone() -> None:
+    before = lab.limits()
+    model = lk.model("anthropic", "small")
+    assert lab.limits(tokens_per_minute=100, model=model)["tokens_per_minute"] == 100
+    assert lab.limits() == before
+    assert lab.limits(model=model)["tokens_per_minute"] == 100
+
+
+def test_refused_limit_is_one_sentence() -> None:
+    with pytest.raises(ControlError, match="requests_per_minute") as caught:
+        lab.limits(requests_per_minute=0)
+    assert caught.value.status == 400
+    assert caught.value._render_traceback_() == [f"ControlError: {caught.value}"]
+
+
+def test_clock_runs_faster_and_jumps() -> None:
+    assert lab.clock(minute=1.0)["rate"] == pytest.approx(60)
+    before = lab.clock()["now"]
+    assert lab.clock(advance=3600)["now"] >= before + 3600
+    with pytest.raises(ValueError, match="more than 0 seconds"):
+        lab.clock(minute=0)
+
+
+def test_pace_makes_answers_take_their_time() -> None:
+    assert lab.pace() == 0.0
+    ask()
+    lab.pace(0.1)
+    ask()
+    fast, slow = (entry["timing"]["total_ms"] for entry in lab.entries())
+    assert slow > fast
+
+
+def test_reset_forgets_the_journal_and_keeps_the_knobs() -> None:
+    lab.pace(0.01)
+    ask()
+    lab.reset()
+    assert lab.entries() == []
+    assert lab.pace() == 0.01
+
+
+def test_seed_is_the_sessions_from_then_on() -> None:
+    lab.seed(11)
+    assert lk.current().seed == 11
+    lab.seed(None)
+    assert lk.current().seed is None
+
+
+def test_distribution_is_whole_and_agrees_with_its_tokens() -> None:
+    found = lab.distribution("What is the capital of France?")
+    whole = found.distribution
+    assert sum(whole.probs) + whole.floor * whole.tail == pytest.approx(1)
+    assert [t.p for t in found.tokens] == sorted((t.p for t in found.tokens), reverse=True)
+    assert whole.prob(found.tokens[0].id) == pytest.approx(found.tokens[0].p)
+    assert shape(whole, SamplingParams(temperature=0.0)).probs[0] == pytest.approx(1)
+
+
+def test_distribution_follows_what_has_been_generated() -> None:
+    first = lab.distribution("What is the capital of France?").tokens[0]
+    then = lab.distribution("What is the capital of France?", generated=first.text)
+    assert then.tokens[0] != first
+    with pytest.raises(ControlError, match="no model"):
+        lab.distribution("hello", model="no-such-model")
