@@ -51,7 +51,8 @@ def style() -> Iterator[None]:
     False
     """
     from cycler import cycler
-    from matplotlib import rc_context
+    from matplotlib import interactive as set_interactive
+    from matplotlib import is_interactive, rc_context
 
     settings: Any = {
         "font.family": list(families()),
@@ -80,7 +81,12 @@ def style() -> Iterator[None]:
         "ytick.labelcolor": INK,
     }
     with rc_context(settings):
-        yield
+        try:
+            yield
+        finally:
+            # A notebook's first figure turns interactive mode on, without which no later one is shown: keep it.
+            interactive = is_interactive()
+    set_interactive(interactive)
 
 
 def axes(ax: Axes | None, *, width: float = 6.8, height: float = 3.6) -> Axes:
