@@ -20,6 +20,7 @@ from labkit.server.generation import Generation, GenerationRequest
 from labkit.server.http import Request
 from labkit.server.journal import Entry, Wire, mask
 from labkit.server.limits import Exceeded
+from labkit.server.prompt_cache import UNCACHED, PromptCache
 from labkit.server.tenants import Tenant
 from labkit.usage import Usage
 
@@ -39,6 +40,10 @@ class BatchLine:
     """How the journal names it, in place of the endpoint's path."""
     seed: int
     """Used when the line brings no seed of its own, so that a line that is run again says the same."""
+
+
+READS_ARE_NOT_LIMITED = ("anthropic", "bedrock")
+"""Where tokens read from the prompt cache do not count towards tokens per minute."""
 
 
 class Exchange:
@@ -98,10 +103,15 @@ class Exchange:
         Raises:
             ApiError: of kind rate_limit, with how long to wait.
         """
-        self.admit(request.model, request.prompt_tokens)
+        cache = self.tenant.part(PromptCache)
+        use = cache.match(request.rendered, request.model) if request.rendered else UNCACHED
+        unlimited = use.read if request.model.provider in READS_ARE_NOT_LIMITED else 0
+        self.admit(request.model, request.prompt_tokens - unlimited)
+        cache.keep(use, request.model)
         if self.fault is not None and (ending := ENDINGS.get(self.fault.kind)):
             request = replace(request, ending=ending, ends_after=self.fault.after)
-        self.generation = Generation(request, self.engine, self._seed() if request.seed is None else request.seed)
+        seed = self._seed() if request.seed is None else request.seed
+        self.generation = Generation(request, self.engine, seed, use)
         return self.generation
 
     def _seed(self) -> int:
@@ -192,8 +202,9 @@ class Exchange:
 
     @property
     def _prefill_s(self) -> float:
-        request = self._running().request
-        return request.model.ttft_ms / 1000 + request.prompt_tokens / request.model.prefill_tps
+        generation = self._running()
+        model = generation.request.model
+        return model.ttft_ms / 1000 + (generation.request.prompt_tokens - generation.cache.read) / model.prefill_tps
 
     async def _wait(self, seconds: float) -> None:
         if seconds > 0:

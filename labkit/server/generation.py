@@ -7,7 +7,7 @@ sequence or of a character whose bytes are split over tokens.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
@@ -16,13 +16,13 @@ from labkit import tokens
 from labkit.engine.base import Decoder, Engine, Prompt, Turn
 from labkit.registry import Model
 from labkit.sampling import Distribution, Sampler, SamplingParams
+from labkit.server.prompt import Block, Rendered, render
+from labkit.server.prompt_cache import UNCACHED, CacheUse
 from labkit.usage import Usage
 
 Finish = Literal["stop", "length", "stop_sequence", "content_filter", "refusal"]
 UNCAPPED = 4_096
 """Most tokens of a text whose request set no cap. High temperatures can otherwise run to the model's whole output."""
-
-FRAMING_PER_MESSAGE, FRAMING_REPLY = 3, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class GenerationRequest:
     seed: int | None = None
     top_logprobs: int | None = None
     """How many alternatives to report per token; None reports no log-probabilities at all."""
+    rendered: Rendered | None = None
+    """The prompt's tokens, for the prompt cache; None is never cached."""
     ending: Finish | None = None
     """Scripted: end for this reason after `ends_after` tokens, if the text lasts that long."""
     ends_after: int = 0
@@ -63,9 +65,14 @@ class Piece:
     scores: list[TokenScore] = field(default_factory=list)
 
 
+def blocks_of(turns: Iterable[Turn]) -> list[Block]:
+    """One block a turn: a prompt without content parts or breakpoints."""
+    return [Block(turn.role, turn.text) for turn in turns]
+
+
 def count_prompt(turns: tuple[Turn, ...], model: Model) -> int:
     """Input tokens of a conversation: 3 a message, its text, and 3 to prime the reply (OpenAI's published framing)."""
-    return tokens.count_messages(((t.role, t.text) for t in turns), model.id)
+    return len(render(blocks_of(turns), model))
 
 
 class Choice:
@@ -163,8 +170,9 @@ def _score(token: int, distribution: Distribution, top: int) -> TokenScore:
 class Generation:
     """All choices of one request, each with a generator of its own so that choice 2 does not depend on choice 1."""
 
-    def __init__(self, request: GenerationRequest, engine: Engine, seed: int) -> None:
+    def __init__(self, request: GenerationRequest, engine: Engine, seed: int, cache: CacheUse = UNCACHED) -> None:
         self.request = request
+        self.cache = cache
         decoder = engine.open(request.prompt)
         end = engine.vocabulary.end
         self.choices = [
@@ -196,4 +204,11 @@ class Generation:
 
     @property
     def usage(self) -> Usage:
-        return Usage(input=self.request.prompt_tokens, output=self.tokens)
+        cache = self.cache
+        return Usage(
+            input=self.request.prompt_tokens - cache.read - cache.written - cache.written_long,
+            cached=cache.read,
+            cache_write=cache.written,
+            cache_write_long=cache.written_long,
+            output=self.tokens,
+        )

@@ -54,9 +54,9 @@ def test_stream_events_come_in_the_documented_order(tenant):
 
 
 async def test_async_client_streams(tenant):
-    async with anthropic.AsyncAnthropic(api_key=tenant.key, base_url=tenant.url) as client:
-        async with client.messages.stream(model=MODEL, max_tokens=300, messages=QUESTION) as stream:
-            text = "".join([t async for t in stream.text_stream])
+    client = anthropic.AsyncAnthropic(api_key=tenant.key, base_url=tenant.url)
+    async with client, client.messages.stream(model=MODEL, max_tokens=300, messages=QUESTION) as stream:
+        text = "".join([t async for t in stream.text_stream])
     assert len(text) > 20
 
 

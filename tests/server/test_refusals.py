@@ -173,7 +173,6 @@ KEYS = [
     (chat, {"authorization": "lab-without-scheme"}, "invalid_request_error"),
     (claude, {"x-api-key": "wrong", "anthropic-version": "2026-10-21"}, "authentication_error"),
     (claude, {"anthropic-version": "2026-10-21"}, "authentication_error"),
-    (gemini, {"x-goog-api-key": "wrong"}, "UNAUTHENTICATED"),
 ]
 
 
@@ -184,6 +183,17 @@ def test_a_wrong_or_missing_key_is_401(tenant, call, headers, kind):
     assert answer.status_code == 401
     assert kind in (error.get("type"), error.get("status"))
     assert "sk-wrong" not in answer.text
+
+
+def test_gemini_answers_a_wrong_key_with_400_and_a_missing_one_with_403_as_the_real_one_does(tenant):
+    wrong = gemini(tenant, {}, **{"x-goog-api-key": "wrong"}).json()["error"]
+    assert (wrong["code"], wrong["status"], wrong["details"][0]["reason"]) == (
+        400,
+        "INVALID_ARGUMENT",
+        "API_KEY_INVALID",
+    )
+    missing = gemini(tenant, {}, **{"accept": "application/json"}).json()["error"]
+    assert (missing["code"], missing["status"]) == (403, "PERMISSION_DENIED")
 
 
 @pytest.mark.parametrize(

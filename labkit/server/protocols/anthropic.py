@@ -17,7 +17,7 @@ from labkit import registry
 from labkit.registry import Model
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
-from labkit.server.generation import Choice, Generation, count_prompt
+from labkit.server.generation import Choice, Generation
 from labkit.server.http import (
     EVENT_STREAM_TYPE,
     NO_CACHE,
@@ -39,7 +39,7 @@ from labkit.server.protocols.anthropic_request import (
     find_model,
     phrase,
     read_message,
-    read_turns,
+    read_prompt,
 )
 from labkit.server.protocols.base import header
 from labkit.server.shapes import Violation, check
@@ -132,7 +132,7 @@ async def count_tokens(exchange: Exchange) -> Answer:
     check(body, INPUT_FIELDS)
     model = find_model(body["model"])
     exchange.describe(model, {}, stream=False)
-    return Response.json({"input_tokens": count_prompt(read_turns(body, model), model)})
+    return Response.json({"input_tokens": len(read_prompt(body, model)[1])})
 
 
 async def list_models(exchange: Exchange) -> Answer:

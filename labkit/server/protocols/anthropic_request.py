@@ -5,13 +5,17 @@ The table first, then the sentences, then the reading of one body into a `Genera
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from labkit.engine.base import Prompt, Role, Turn
 from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
-from labkit.server.generation import GenerationRequest, count_prompt
+from labkit.server.generation import GenerationRequest
+from labkit.server.http import dump
+from labkit.server.prompt import Block, Rendered, render
 from labkit.server.protocols.base import refuse_unserved, retirement, served
 from labkit.server.shapes import Field, Violation, check, check_value
 
@@ -49,6 +53,12 @@ FIELDS = INPUT_FIELDS | {
     "diagnostics": Field("object"),
     "mcp_servers": Field("array"),
 }
+CACHE_TTLS = {"5m": 300.0, "1h": 3_600.0}
+CACHE_CONTROL = {
+    "type": Field("string", required=True, choices=("ephemeral",)),
+    "ttl": Field("string", choices=tuple(CACHE_TTLS)),
+}
+MOST_BREAKPOINTS = 4
 TEXT = Field("string", required=True, nullable=False)
 ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 JOURNALED = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "thinking", "output_config", "metadata")
@@ -101,8 +111,8 @@ def read_message(body: dict[str, Any], version: str) -> GenerationRequest:
     check(body, FIELDS if version == NEW else FIELDS | SAMPLING_FIELDS)
     model = find_model(body["model"])
     check_capabilities(body, model)
-    turns = read_turns(body, model)
-    prompt_tokens = count_prompt(turns, model)
+    turns, rendered = read_prompt(body, model)
+    prompt_tokens = len(rendered)
     cap = int(body["max_tokens"])
     if cap > model.max_output:
         raise ApiError(
@@ -116,6 +126,7 @@ def read_message(body: dict[str, Any], version: str) -> GenerationRequest:
         model=model,
         prompt=Prompt(turns, tier=model.tier or "standard"),
         prompt_tokens=prompt_tokens,
+        rendered=rendered,
         sampling=SamplingParams(
             temperature=_or(body.get("temperature"), 1.0),
             top_p=_or(body.get("top_p"), 1.0),
@@ -173,37 +184,53 @@ def check_thinking(thinking: dict[str, Any], model: Model, max_tokens: int) -> N
             raise ApiError("invalid_request", "`max_tokens` must be greater than `thinking.budget_tokens`.")
 
 
-def read_turns(body: dict[str, Any], model: Model) -> tuple[Turn, ...]:
-    system = read_text(body["system"], "system") if body.get("system") else ""
-    turns = [Turn("system", system)] if system else []
+def read_prompt(body: dict[str, Any], model: Model) -> tuple[tuple[Turn, ...], Rendered]:
+    """The conversation for the engine; and tools, system, messages in that order for the tokenizer and the cache."""
+    blocks = list(_tool_blocks(body.get("tools") or []))
+    system = list(read_blocks(body["system"], "system", "system")) if body.get("system") else []
+    turns = [Turn("system", _text(system))] if _text(system) else []
+    blocks += system
     for n, message in enumerate(body["messages"]):
         at = f"messages.{n}"
-        if not isinstance(message, dict):
-            raise Violation(at, "type", got=message, kind="object")
+        check_value(message, Field("object"), at)
         check(message, {"role": TEXT, "content": Field("string or array", required=True)}, at=f"{at}.")
         if message["role"] not in ROLES:
             raise Violation(f"{at}.role", "choice", got=message["role"], choices=("user", "assistant"))
-        turns.append(Turn(ROLES[message["role"]], read_text(message["content"], f"{at}.content")))
+        parts = list(read_blocks(message["content"], ROLES[message["role"]], f"{at}.content"))
+        blocks += parts
+        turns.append(Turn(ROLES[message["role"]], _text(parts)))
     if turns[-1].role == "assistant" and not model.prefill:
-        message = (
-            "This model does not support assistant message prefill. The conversation must end with a user message."
-        )
-        raise ApiError("invalid_request", message)
-    return tuple(turns)
+        text = "This model does not support assistant message prefill. The conversation must end with a user message."
+        raise ApiError("invalid_request", text)
+    return tuple(turns), render(_with_automatic_breakpoint(blocks, body.get("cache_control")), model)
 
 
-def read_text(content: str | list[Any], at: str) -> str:
-    """Text of a string or of content blocks."""
+def _text(blocks: list[Block]) -> str:
+    return "\n".join(block.text for block in blocks)
+
+
+def _tool_blocks(tools: list[Any]) -> Iterator[Block]:
+    """Tools come first in the prompt. The lab counts the tokens of their JSON: an estimate of the real framing."""
+    for n, tool in enumerate(tools):
+        check_value(tool, Field("object"), f"tools.{n}")
+        shown = {key: value for key, value in tool.items() if key != "cache_control"}
+        yield Block("tools", dump(shown).decode(), opens=n == 0, ttl=read_breakpoint(tool, f"tools.{n}"))
+
+
+def read_blocks(content: str | list[Any], role: str, at: str) -> Iterator[Block]:
+    """A string, or content blocks."""
     if isinstance(content, str):
         if not content.strip() and at != "system":
             raise ApiError("invalid_request", f"{at.rsplit('.', 1)[0]}: text content blocks must be non-empty")
-        return content
-    return "\n".join(_read_block(block, f"{at}.{n}") for n, block in enumerate(content))
+        yield Block(role, content)
+        return
+    for n, block in enumerate(content):
+        text = _read_block(block, f"{at}.{n}")
+        yield Block(role, text, opens=n == 0, ttl=read_breakpoint(block, f"{at}.{n}"))
 
 
 def _read_block(block: Any, at: str) -> str:
-    if not isinstance(block, dict):
-        raise Violation(at, "type", got=block, kind="object")
+    check_value(block, Field("object"), at)
     kind = block.get("type")
     if kind is None:
         raise Violation(f"{at}.type", "missing")
@@ -213,6 +240,27 @@ def _read_block(block: Any, at: str) -> str:
         raise refuse_unserved(f"content blocks of type {str(kind)[:40]!r}")
     check({"text": block.get("text")}, {"text": TEXT}, at=f"{at}.text.")
     return str(block["text"])
+
+
+def read_breakpoint(block: dict[str, Any], at: str) -> float | None:
+    """Lab seconds that the prefix ending with this block lives, None without `cache_control`."""
+    control = block.get("cache_control")
+    if control is None:
+        return None
+    check_value(control, Field("object"), f"{at}.cache_control")
+    check(control, CACHE_CONTROL, at=f"{at}.cache_control.")
+    return CACHE_TTLS[control.get("ttl") or "5m"]
+
+
+def _with_automatic_breakpoint(blocks: list[Block], control: dict[str, Any] | None) -> list[Block]:
+    """A top-level `cache_control` marks the last block."""
+    if control is not None:
+        blocks = [*blocks[:-1], replace(blocks[-1], ttl=read_breakpoint({"cache_control": control}, "body"))]
+    marked = sum(block.ttl is not None for block in blocks)
+    if marked > MOST_BREAKPOINTS:
+        text = f"A maximum of {MOST_BREAKPOINTS} blocks with cache_control may be provided. Found {marked}."
+        raise ApiError("invalid_request", text)
+    return blocks
 
 
 def read_stop(sequences: list[Any]) -> tuple[str, ...]:

@@ -72,8 +72,9 @@ class GeminiProtocol:
         )
 
     def refuse_key(self, key: str) -> ApiError:
+        # The real API answers 400 here, not 401: code that looks for a 401 waits in vain.
         message = "API key not valid. Please pass a valid API key: for the lab server one that begins with 'lab-'."
-        return ApiError("authentication", message, code="API_KEY_INVALID")
+        return ApiError("invalid_request", message, code="API_KEY_INVALID")
 
     def phrase(self, violation: Violation) -> ApiError:
         return phrase(violation)

@@ -13,7 +13,8 @@ from labkit.engine.base import Prompt, Role, Turn
 from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
-from labkit.server.generation import UNCAPPED, GenerationRequest, count_prompt
+from labkit.server.generation import UNCAPPED, GenerationRequest, blocks_of
+from labkit.server.prompt import render
 from labkit.server.protocols.base import refuse_unserved, retirement, served
 from labkit.server.shapes import Field, Violation, check, check_value, type_name
 
@@ -134,7 +135,8 @@ def read_generate(body: dict[str, Any], model: Model) -> GenerationRequest:
     check(config, CONFIG, at="generationConfig.")
     check_capabilities(body, config, model)
     turns = read_turns(body)
-    prompt_tokens = count_prompt(turns, model)
+    rendered = render(blocks_of(turns), model)
+    prompt_tokens = len(rendered)
     if prompt_tokens > model.context:
         raise ApiError(
             "invalid_request",
@@ -145,6 +147,7 @@ def read_generate(body: dict[str, Any], model: Model) -> GenerationRequest:
         model=model,
         prompt=Prompt(turns, tier=model.tier or "standard", json=wants_json),
         prompt_tokens=prompt_tokens,
+        rendered=rendered,
         sampling=SamplingParams() if model.sampling == "ignored" else read_sampling(config),
         max_tokens=int(config.get("maxOutputTokens") or min(UNCAPPED, model.max_output)),
         stop=read_stop(config.get("stopSequences") or []),

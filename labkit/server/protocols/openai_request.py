@@ -6,16 +6,19 @@ Source: OpenAI's API reference and `openapi.yaml` of August 2026.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from labkit import tokens
+from labkit import prices
 from labkit.engine.base import Prompt, Role, Turn
 from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
 from labkit.server.generation import UNCAPPED, GenerationRequest
+from labkit.server.prompt import Block, render
 from labkit.server.protocols.base import refuse_unserved, retirement, served
-from labkit.server.shapes import Field, Violation, check, type_name
+from labkit.server.shapes import Field, Violation, check, check_value, type_name
 
 PROVIDERS = ("openai", "self-hosted")
 
@@ -63,6 +66,17 @@ FIELDS = {
 }
 SELF_HOSTED_FIELDS = {**FIELDS, "top_k": Field("integer", low=-1), "min_p": Field("number", low=0, high=1)}
 STREAM_OPTIONS = {"include_usage": Field("boolean"), "include_obfuscation": Field("boolean")}
+CACHE_TTLS = {"30m": 1_800.0, "12h": 43_200.0}
+BREAKPOINT = {
+    "mode": Field("string", required=True, choices=("explicit",)),
+    "ttl": Field("string", choices=tuple(CACHE_TTLS)),
+}
+CACHE_OPTIONS = {
+    "mode": Field("string", choices=("implicit", "explicit")),
+    "ttl": Field("string", choices=tuple(CACHE_TTLS)),
+}
+MOST_BREAKPOINTS = 4
+"""Cache writes a request; the implicit breakpoint is one of them."""
 ROLES: dict[str, Role] = {
     "system": "system",
     "developer": "system",
@@ -153,16 +167,16 @@ def read_chat(body: dict[str, Any]) -> GenerationRequest:
         raise ApiError("not_found", gone, code="model_not_found", param="model")
     check_capabilities(body, model)
     check(body.get("stream_options") or {}, STREAM_OPTIONS, at="stream_options.")
-    turns, names = read_messages(body["messages"])
-    prompt_tokens = tokens.count_messages(
-        ((t.role, t.text, name) if name else (t.role, t.text) for t, name in zip(turns, names, strict=True)), model.id
-    )
+    turns, blocks = read_messages(body["messages"])
+    rendered = render(place_breakpoints(blocks, body.get("prompt_cache_options") or {}, model), model)
+    prompt_tokens = len(rendered)
     max_tokens = read_cap(body, model, prompt_tokens)
     wants_json = (body.get("response_format") or {}).get("type") == "json_object"
     return GenerationRequest(
         model=model,
         prompt=Prompt(turns, tier=model.tier or "standard", json=wants_json),
         prompt_tokens=prompt_tokens,
+        rendered=rendered,
         sampling=read_sampling(body),
         max_tokens=max_tokens,
         stop=read_stop(body.get("stop")),
@@ -233,8 +247,9 @@ def refuse_what_is_not_served(body: dict[str, Any]) -> None:
         raise refuse_unserved("audio")
 
 
-def read_messages(messages: list[Any]) -> tuple[tuple[Turn, ...], list[str | None]]:
-    turns, names = [], []
+def read_messages(messages: list[Any]) -> tuple[tuple[Turn, ...], list[Block]]:
+    """The conversation for the engine, and its content parts for the tokenizer and the prompt cache."""
+    turns, blocks = [], []
     for n, message in enumerate(messages):
         at = f"messages[{n}]"
         if not isinstance(message, dict):
@@ -243,39 +258,67 @@ def read_messages(messages: list[Any]) -> tuple[tuple[Turn, ...], list[str | Non
             raise Violation(f"{at}.role", "missing")
         if message["role"] not in ROLES:
             raise Violation(f"{at}.role", "choice", got=message["role"], choices=tuple(ROLES))
-        turns.append(Turn(ROLES[message["role"]], read_content(message, at)))
-        names.append(message["name"] if isinstance(message.get("name"), str) else None)
-    return tuple(turns), names
+        parts = list(read_content(message, at))
+        blocks += parts
+        turns.append(Turn(ROLES[message["role"]], "".join(part.text for part in parts)))
+    return tuple(turns), blocks
 
 
-def read_content(message: dict[str, Any], at: str) -> str:
-    content = message.get("content")
+def read_content(message: dict[str, Any], at: str) -> Iterator[Block]:
+    content, role = message.get("content"), ROLES[message["role"]]
+    name = message["name"] if isinstance(message.get("name"), str) else None
     if isinstance(content, str):
-        return content
-    if content is None:
-        if message["role"] == "assistant" and (message.get("tool_calls") or message.get("refusal")):
-            return ""
-        text = f"Invalid value for 'content': expected a string, got {type_name(content)}."
-        raise ApiError("invalid_request", text, param=f"{at}.content")
-    if not isinstance(content, list):
+        yield Block(role, content, name=name)
+    elif content is None:
+        if message["role"] != "assistant" or not (message.get("tool_calls") or message.get("refusal")):
+            text = "Invalid value for 'content': expected a string, got null."
+            raise ApiError("invalid_request", text, param=f"{at}.content")
+        yield Block(role, "", name=name)
+    elif isinstance(content, list):
+        for n, part in enumerate(content):
+            text, ttl = _read_part(part, f"{at}.content[{n}]")
+            yield Block(role, text, opens=n == 0, name=name if n == 0 else None, ttl=ttl)
+    else:
         raise Violation(f"{at}.content", "type", got=content, kind="string or array")
-    return "".join(_read_part(part, f"{at}.content[{n}]") for n, part in enumerate(content))
 
 
-def _read_part(part: Any, at: str) -> str:
+def _read_part(part: Any, at: str) -> tuple[str, float | None]:
     if not isinstance(part, dict):
         raise Violation(at, "type", got=part, kind="object")
     kind = part.get("type")
     if kind in ("image_url", "input_audio", "file"):
         raise refuse_unserved(f"content parts of type {kind!r}")
     if kind not in ("text", "refusal"):
-        raise Violation(
-            f"{at}.type", "choice", got=kind, choices=("text", "image_url", "input_audio", "refusal", "file")
-        )
+        choices = ("text", "image_url", "input_audio", "refusal", "file")
+        raise Violation(f"{at}.type", "choice", got=kind, choices=choices)
     text = part.get(kind)
     if not isinstance(text, str):
         raise Violation(f"{at}.{kind}", "type" if text is not None else "missing", got=text, kind="string")
-    return text
+    return text, read_breakpoint(part.get("prompt_cache_breakpoint"), at)
+
+
+def read_breakpoint(mark: Any, at: str) -> float | None:
+    """Lab seconds that a marked prefix lives, None for a part without a mark."""
+    if mark is None:
+        return None
+    check_value(mark, Field("object"), f"{at}.prompt_cache_breakpoint")
+    check(mark, BREAKPOINT, at=f"{at}.prompt_cache_breakpoint.")
+    return CACHE_TTLS[mark.get("ttl") or "30m"]
+
+
+def place_breakpoints(blocks: list[Block], options: dict[str, Any], model: Model) -> list[Block]:
+    """The explicit marks, and the implicit one at the end of the newest message unless the mode is explicit."""
+    check(options, CACHE_OPTIONS, at="prompt_cache_options.")
+    explicit = options.get("mode") == "explicit"
+    marked = sum(block.ttl is not None for block in blocks)
+    if marked > (most := MOST_BREAKPOINTS if explicit else MOST_BREAKPOINTS - 1):
+        message = f"Too many prompt cache breakpoints: {marked}. This mode allows at most {most}."
+        raise ApiError("invalid_request", message, code="invalid_value", param="messages")
+    if (marked or options) and not prices.price(model.id).cache_write:
+        raise _unsupported_parameter("prompt_cache_options" if options else "prompt_cache_breakpoint")
+    if explicit or not blocks:
+        return blocks
+    return [*blocks[:-1], replace(blocks[-1], ttl=CACHE_TTLS[options.get("ttl") or "30m"])]
 
 
 def read_cap(body: dict[str, Any], model: Model, prompt_tokens: int) -> int:

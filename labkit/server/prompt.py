@@ -1,0 +1,84 @@
+"""A prompt as the model reads it: blocks in order, their tokens, and where a cache may cut.
+
+The rendered prompt is the one source of the input token count: what is billed, limited, counted by a count endpoint
+and kept by a prompt cache are prefixes of the same list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from labkit import tokens
+from labkit.registry import Model
+
+FRAME = 3
+"""Tokens around each message, and again to prime the reply: OpenAI's published framing."""
+FRAME_IDS = {"tools": -2, "system": -3, "user": -4, "assistant": -5, "tool": -6}
+"""Stand-ins for the special tokens of a message's frame, apart from any text token and from each other."""
+REPLY_ID = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of a prompt: tools, a system block, a message's content block."""
+
+    role: str
+    text: str
+    opens: bool = True
+    """Begins a new message, and so pays for its frame."""
+    name: str | None = None
+    ttl: float | None = None
+    """A cache breakpoint at its end, kept for so many lab seconds."""
+    extra_tokens: int = 0
+    """Tokens that no text stands for: an image's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Token ids of a whole prompt, and the index at which each block ends."""
+
+    ids: array[int]
+    ends: tuple[int, ...]
+    breakpoints: tuple[tuple[int, float], ...]
+    """(end index, lab seconds to live), in order."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def digests(self, cuts: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        """(cut, digest of everything before it) for rising cuts, in one pass."""
+        running, done = hashlib.blake2b(digest_size=16), 0
+        for cut in cuts:
+            running.update(self.ids[done:cut].tobytes())
+            done = cut
+            yield cut, running.digest()
+
+
+def render(blocks: Iterable[Block], model: Model) -> Rendered:
+    """Lay out the blocks: 3 tokens a message, 1 and the name if it has one, the text; 3 at the end for the reply."""
+    ids: array[int] = array("i")
+    ends: list[int] = []
+    breakpoints: list[tuple[int, float]] = []
+    for block in blocks:
+        frame = FRAME_IDS[block.role]
+        if block.opens:
+            ids.extend([frame] * FRAME)
+        if block.name:
+            ids.append(frame)
+            ids.extend(_encode(block.name, model.encoding))
+        ids.extend(_encode(block.text, model.encoding))
+        ids.extend([frame] * block.extra_tokens)
+        ends.append(len(ids))
+        if block.ttl is not None:
+            breakpoints.append((len(ids), block.ttl))
+    ids.extend([REPLY_ID] * FRAME)
+    return Rendered(ids, tuple(ends), tuple(breakpoints))
+
+
+@lru_cache(maxsize=4_096)
+def _encode(text: str, encoding: str) -> array[int]:
+    return array("i", tokens.encoding(encoding).encode_ordinary(text))
