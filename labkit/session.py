@@ -284,8 +284,8 @@ def _live_values(provider: Provider, settings: Settings) -> dict[str, Secret]:
     found = {}
     for name in dict.fromkeys((*provider.keys, *provider.local)):
         value = settings.from_dotenv(name)
-        if value and _environment.original(name) is None and not is_lab_value(name, value):
-            found[name] = Secret(value)
+        if value and _environment.original(name) is None and not is_lab_value(name, value.reveal()):
+            found[name] = value
     if not any(name in found or _environment.original(name) for name in provider.keys):
         name = provider.keys[0]
         raise MissingKey(

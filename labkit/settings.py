@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from labkit.errors import SettingsError
 from labkit.providers import LAB_PREFIX, PROVIDERS
+from labkit.secret import Secret
 
 PREFIX = "LABKIT_"
 EXPECTED = {
@@ -64,7 +65,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     """A Redis address may carry a password."""
 
-    _dotenv: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
+    _dotenv: dict[str, Secret] = PrivateAttr(default_factory=dict)
     _dotenv_path: Path | None = PrivateAttr(default=None)
 
     @field_validator("live", mode="before")
@@ -102,10 +103,9 @@ class Settings(BaseSettings):
         """The `.env` that was read, if there is one."""
         return self._dotenv_path
 
-    def from_dotenv(self, name: str) -> str | None:
+    def from_dotenv(self, name: str) -> Secret | None:
         """A value of `.env`, such as a provider's key. Empty counts as absent."""
-        value = self._dotenv.get(name)
-        return value.get_secret_value() or None if value is not None else None
+        return self._dotenv.get(name) or None
 
 
 def is_lab_key(key: str) -> bool:
@@ -138,7 +138,7 @@ def load(**overrides: Any) -> Settings:
         settings = Settings(**{**absent, **given})
     except ValidationError as error:
         raise _as_sentence(error, given, absent, path) from None
-    settings._dotenv = {name: SecretStr(text) for name, text in values.items()}
+    settings._dotenv = {name: Secret(text) for name, text in values.items()}
     settings._dotenv_path = path
     return settings
 

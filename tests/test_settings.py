@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from labkit.errors import SettingsError
+from labkit.secret import Secret
 from labkit.settings import Settings, find_dotenv, load, read_dotenv
 
 
@@ -109,7 +110,7 @@ def test_dotenv_with_byte_order_mark_is_read_and_utf_16_is_refused(folder: Path)
 def test_provider_keys_of_dotenv_are_kept_apart_and_masked(folder: Path) -> None:
     dotenv(folder, "OPENAI_API_KEY=sk-proj-abcdefghijkl\nGEMINI_API_KEY=\n")
     settings = load()
-    assert settings.from_dotenv("OPENAI_API_KEY") == "sk-proj-abcdefghijkl"
+    assert settings.from_dotenv("OPENAI_API_KEY") == Secret("sk-proj-abcdefghijkl")
     assert settings.from_dotenv("GEMINI_API_KEY") is None
     assert "abcdef" not in repr(settings) + str(settings) + repr(vars(settings)) + repr(settings._dotenv)
 
