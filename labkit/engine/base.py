@@ -17,11 +17,34 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the caller offers."""
+
+    name: str
+    description: str
+    parameters: str
+    """JSON schema of its arguments, as JSON text with sorted keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a tool that an assistant turn made."""
+
+    name: str
+    arguments: str
+    """JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One message, as plain text."""
 
     role: Role
     text: str
+    calls: tuple[Call, ...] = ()
+    """What an assistant turn called."""
+    tool: str = ""
+    """Whose result a tool turn is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +56,14 @@ class Prompt:
     tier: str = "standard"
     """"small", "standard" or "large": how good a model to be."""
     json: bool = False
-    """The caller asked for a JSON object."""
+    """The caller asked for a JSON object: nothing else may come."""
+    schema: str | None = None
+    """JSON schema (as JSON text with sorted keys) that the whole text must match: nothing else may come."""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    """"auto", "none", "required", or the name of the one tool that must be called."""
+    parallel_calls: bool = True
+    """Whether one answer may call more than once."""
 
     @property
     def system(self) -> str:
@@ -46,15 +76,28 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Token ids 0 to size - 1 of a tiktoken encoding, and the id that ends a text."""
+    """Token ids 0 to size - 1 of a tiktoken encoding, the id that ends a text, and ids that begin a tool call.
+
+    A decoder that offers tools may give probability to `call(i)`: from there on, up to the next `call` or `end`, the
+    tokens spell the JSON arguments of the i-th tool.
+    """
 
     encoding: str
     size: int
     end: int
+    first_call: int
+
+    def call(self, tool: int) -> int:
+        """The token that begins a call of the i-th tool of the prompt."""
+        return self.first_call + tool
+
+    def called(self, token: int) -> int | None:
+        """Which tool a token begins to call; None for any other token."""
+        return token - self.first_call if token >= self.first_call else None
 
 
-O200K = Vocabulary("o200k_base", size=199_998, end=199_999)
-"""`o200k_base`: 199,998 text tokens, then a gap, then `<|endoftext|>`."""
+O200K = Vocabulary("o200k_base", size=199_998, end=199_999, first_call=200_100)
+"""`o200k_base`: 199,998 text tokens, then a gap, then `<|endoftext|>`; call tokens are ours, above all of its own."""
 
 
 class Decoder(Protocol):
