@@ -106,10 +106,14 @@ def phrase(v: Violation) -> ApiError:
 # --- reading a request -----------------------------------------------------------------------------------------------
 
 
-def read_message(body: dict[str, Any], version: str) -> GenerationRequest:
-    """A message's body, checked against the table of its API version, then against the model's capability row."""
+def read_message(body: dict[str, Any], version: str, model: Model | None = None) -> GenerationRequest:
+    """A message's body, checked against the table of its API version, then against the model's capability row.
+
+    Args:
+        model: the row to use; None finds it by the body's `model`. Bedrock brings its own.
+    """
     check(body, FIELDS if version == NEW else FIELDS | SAMPLING_FIELDS)
-    model = find_model(body["model"])
+    model = model or find_model(body["model"])
     check_capabilities(body, model)
     turns, rendered = read_prompt(body, model)
     prompt_tokens = len(rendered)

@@ -193,7 +193,7 @@ def error_body(error: ApiError) -> dict[str, Any]:
     if error.code in ("404", "BadRequest", "DeploymentNotFound"):
         return {"error": {"code": error.code, "message": error.message}}
     kind = "server_error" if error.status >= 500 else "invalid_request_error"
-    body = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
+    body: dict[str, Any] = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
     if isinstance(error, Blocked):
         inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_result": verdict(blocked=True)}
         body |= {"type": None, "status": 400, "innererror": inner}
