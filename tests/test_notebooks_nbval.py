@@ -20,6 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 SECONDS_PER_CELL = 60
+IF_MEANT = "If the new outputs are right (the engine's texts changed, say): scripts/save-notebooks solutions/{name}"
 # jsonschema, which nbformat imports, would build parsers for two seconds that no notebook needs.
 PYTEST = "import sys; sys.modules['rfc3987_syntax'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
@@ -36,7 +37,7 @@ def nbval(notebook: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("notebook", SOLUTIONS, ids=lambda path: path.stem)
 def test_solution_gives_its_saved_outputs(notebook: Path) -> None:
     run = nbval(notebook)
-    assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
+    assert run.returncode == 0, f"{run.stdout[-8000:]}{run.stderr[-2000:]}\n{IF_MEANT.format(name=notebook.name)}"
 
 
 def test_another_output_is_noticed(tmp_path: Path) -> None:

@@ -80,10 +80,10 @@ def _wire(evidence: tuple[Wire, ...]) -> str:
     rows = "".join(_row(wire) for wire in evidence[:LINES_SHOWN])
     more = len(evidence) - LINES_SHOWN
     rest = f"<div>… and {more} more</div>" if more > 0 else ""
+    names = "".join(f"<th>{name}</th>" for name in ("request", "status", "tokens in", "out", "finish reason"))
     return (
         f'<details style="opacity:.85"><summary>On the wire: {calls} (status {statuses}), {tokens:,} tokens</summary>'
-        f'<table style="font-size:.9em;color:inherit;text-align:left"><tr><th>request</th><th>status</th><th>tokens in</th><th>out</th>'
-        f"<th>finish reason</th></tr>{rows}</table>{rest}</details>"
+        f'<table style="font-size:.9em;color:inherit;text-align:left"><tr>{names}</tr>{rows}</table>{rest}</details>'
     )
 
 
