@@ -22,13 +22,12 @@ from labkit.server.control import Control
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
 from labkit.server.faults import TRANSPORT, ConnectionAborted, Fault, disturb_body
-from labkit.server.http import Answer, EventStream, Handler, MalformedJson, Request, Response
+from labkit.server.http import Answer, EventStream, Handler, Request, Response
 from labkit.server.protocols.anthropic import AnthropicProtocol
 from labkit.server.protocols.azure import AzureProtocol
-from labkit.server.protocols.base import Protocol
+from labkit.server.protocols.base import Protocol, refusal_of
 from labkit.server.protocols.gemini import GeminiProtocol
 from labkit.server.protocols.openai import OpenAIProtocol
-from labkit.server.shapes import Violation
 from labkit.server.tenants import Tenants
 
 Scope = MutableMapping[str, Any]
@@ -114,7 +113,7 @@ class App:
             self._abort(exchange, scope)
             return
         except Exception as problem:
-            refusal = _refusal(protocol, problem, request)
+            refusal = refusal_of(protocol, problem, request)
             answer, error = protocol.render_error(refusal, request_id), refusal.code or refusal.kind
             answer.headers += refusal.headers
         await self._send(protocol, exchange, answer, error, scope, receive, send)
@@ -232,18 +231,6 @@ async def _send_whole(answer: Response, body: bytes, send: Send) -> None:
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
     await send({"type": "http.response.body", "body": body})
-
-
-def _refusal(protocol: Protocol, problem: Exception, request: Request) -> ApiError:
-    """What to tell the client of whatever went wrong. What is our own fault goes to the log in full."""
-    if isinstance(problem, ApiError):
-        return problem
-    if isinstance(problem, Violation):
-        return protocol.phrase(problem)
-    if isinstance(problem, MalformedJson):
-        return protocol.malformed(problem.detail)
-    log.error("%s %s failed", request.method, request.path, exc_info=problem)
-    return ApiError("server", "The lab server failed on this request; its log says why.", code="internal_error")
 
 
 def _route(protocol: Protocol, request: Request) -> tuple[Handler, dict[str, str]]:

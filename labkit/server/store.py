@@ -58,8 +58,8 @@ class Store(Protocol):
         """A blob; None when there is none."""
         ...
 
-    def put(self, name: str, content: bytes) -> None:
-        """Write a blob, whole or not at all.
+    def put(self, name: str, content: bytes, *, always: bool = False) -> None:
+        """Write a blob, whole or not at all; `always` even when the store is full, for what the server must not lose.
 
         Raises:
             StoreFull: it does not fit.
@@ -105,9 +105,9 @@ class MemoryStore:
         blob = self._blobs.get(name)
         return None if blob is None else bytes(blob)
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes, *, always: bool = False) -> None:
         growth = len(content) - len(self._blobs.get(name, b""))
-        if growth > self.room:
+        if growth > self.room and not always:
             raise StoreFull(LARGEST_STORE)
         self._blobs[name] = bytearray(content)
         self.size += growth
@@ -155,10 +155,10 @@ class FolderStore:
         except FileNotFoundError:
             return None
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes, *, always: bool = False) -> None:
         path = self._path(name)
         growth = len(content) - _size(path)
-        if growth > self.room:
+        if growth > self.room and not always:
             raise StoreFull(LARGEST_STORE)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
@@ -180,7 +180,7 @@ class FolderStore:
             os.close(handle)
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """The whole lines; a cut one is also removed from the file, so that the next append starts a line of its own."""
+        """The whole lines; a cut one is removed from the file, so that the next append starts a line of its own."""
         content = self.get(name) or b""
         whole = content.rfind(b"\n") + 1
         if whole < len(content):

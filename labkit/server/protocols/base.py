@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 from typing import Protocol as Interface
 
@@ -9,8 +10,10 @@ from labkit import registry
 from labkit.registry import Model
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
-from labkit.server.http import Headers, Request, Response, Routes
+from labkit.server.http import Headers, MalformedJson, Request, Response, Routes
 from labkit.server.shapes import Violation
+
+log = logging.getLogger("labkit.server")
 
 
 class Protocol(Interface):
@@ -82,3 +85,15 @@ def refuse_unserved(feature: str) -> ApiError:
     return ApiError(
         "invalid_request", f"The lab server does not serve {feature}.", code="lab_not_served", param=feature
     )
+
+
+def refusal_of(protocol: Protocol, problem: Exception, request: Request) -> ApiError:
+    """What to tell the client of whatever went wrong. What is our own fault goes to the log in full."""
+    if isinstance(problem, ApiError):
+        return problem
+    if isinstance(problem, Violation):
+        return protocol.phrase(problem)
+    if isinstance(problem, MalformedJson):
+        return protocol.malformed(problem.detail)
+    log.error("%s %s failed", request.method, request.path, exc_info=problem)
+    return ApiError("server", "The lab server failed on this request; its log says why.", code="internal_error")
