@@ -23,7 +23,7 @@ class Tool:
     name: str
     description: str
     parameters: str
-    """JSON schema of its arguments, as JSON text with sorted keys."""
+    """JSON schema of its arguments: JSON text, keys in the caller's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Prompt:
     json: bool = False
     """The caller asked for a JSON object: nothing else may come."""
     schema: str | None = None
-    """JSON schema (as JSON text with sorted keys) that the whole text must match: nothing else may come."""
+    """JSON schema that the whole text must match, as JSON text, keys in the caller's order: nothing else may come."""
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     """"auto", "none", "required", or the name of the one tool that must be called."""
