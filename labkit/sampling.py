@@ -26,8 +26,8 @@ from random import Random
 NEVER = -math.inf
 PARAMS_KEPT = 32
 """Parameter sets whose shaped distributions are kept."""
-SHAPED_KEPT = 4_000
-"""Shaped distributions kept for one parameter set: some 20 MB when the text is word soup, far less otherwise."""
+SHAPED_KEPT = 2_000
+"""Shaped distributions kept for one parameter set: some 15 MB when the text is word soup, far less otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

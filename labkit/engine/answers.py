@@ -19,9 +19,6 @@ from labkit.engine.words import Language
 TEXTS = Path(__file__).parent / "texts"
 FALLBACK = "fallback"
 LABEL = "label-chatty"
-MARGIN = 0.015
-"""Two intents this close, both weak, mean that neither is meant."""
-SURE = 0.72
 FOLLOW_UP_BONUS = 0.12
 """What a follow-up gains when the conversation was about its subject."""
 FOLLOW_UP_TURNS = 3
@@ -83,11 +80,13 @@ class Library:
             return self._label(labelling, prompt)
         holds = conditions.detect(prompt.system, prompt.last_user, json=prompt.json)
         history = _before_last_user(prompt)
-        matches = self._ranked(prompt.last_user, self._recent_intents(history))
-        chosen = self._choose(matches, prompt, history)
-        if chosen is None:
-            chosen = _Chosen(Match(self.intents[FALLBACK], self.intents[FALLBACK].examples[0], 0.0, {}), {}, frozenset())
-        return self._compose(chosen, holds | chosen.conditions | self._recent_intents(history), matches)
+        recent = self._recent_intents(history)
+        chosen = self._choose(prompt.last_user, history, recent) or self._fallback()
+        return self._compose(chosen, holds | chosen.conditions | recent, self.find(prompt.last_user))
+
+    def _fallback(self) -> _Chosen:
+        intent = self.intents[FALLBACK]
+        return _Chosen(Match(intent, intent.examples[0], 0.0, {}), {}, frozenset())
 
     def _label(self, labelling: labels.Labelling, prompt: Prompt) -> Answer:
         variant = self.intents[LABEL].variants[0]
@@ -98,32 +97,24 @@ class Library:
 
     def _recent_intents(self, history: tuple[Turn, ...]) -> frozenset[str]:
         """`after NAME` for what the last user turns were about."""
-        users = [t.text for t in history if t.role == "user"][-FOLLOW_UP_TURNS:]
-        best = [self.find(text)[:1] for text in users]
-        return frozenset(f"after {m[0].intent.name}" for m in best if m and m[0].score >= THRESHOLD)
+        found = set[str]()
+        for text in [t.text for t in history if t.role == "user"][-FOLLOW_UP_TURNS:]:
+            chosen = self._choose(text, (), frozenset(f"after {name}" for name in found))
+            found |= {chosen.match.intent.name} if chosen else set()
+        return frozenset(f"after {name}" for name in found)
 
-    def _ranked(self, text: str, recent: frozenset[str]) -> list[Match]:
-        return sorted(self.find(text), key=lambda m: -m.score - FOLLOW_UP_BONUS * _follows(m.intent, recent))
-
-    def _choose(self, matches: list[Match], prompt: Prompt, history: tuple[Turn, ...]) -> _Chosen | None:
-        """The best match whose table and skill accept the prompt."""
-        recent = self._recent_intents(history)
-        for match in matches:
-            if match.score + FOLLOW_UP_BONUS * _follows(match.intent, recent) < THRESHOLD:
-                continue
-            slots, extra = dict(match.slots), frozenset[str]()
-            if match.intent.table:
-                row = match.intent.table.lookup(slots)
-                if row is None:
-                    continue
-                slots |= row
-            if match.intent.skill in SKILLS:
-                found = SKILLS[match.intent.skill](Asked(prompt.last_user, slots, history))
-                if found is None:
-                    continue
-                slots, extra = slots | found.slots, found.conditions
-            return _Chosen(match, slots, extra)
+    def _choose(self, said: str, history: tuple[Turn, ...], recent: frozenset[str]) -> _Chosen | None:
+        """The best match above the threshold whose table and skill accept the prompt."""
+        for score, match in self._ranked(said, recent):
+            if score < THRESHOLD:
+                return None
+            if chosen := _accept(match, said, history):
+                return chosen
         return None
+
+    def _ranked(self, said: str, recent: frozenset[str]) -> list[tuple[float, Match]]:
+        scored = [(m.score + FOLLOW_UP_BONUS * _follows(m.intent, recent), m) for m in self.find(said)]
+        return sorted(scored, key=lambda pair: -pair[0])
 
     def _compose(self, chosen: _Chosen, holds: frozenset[str], matches: list[Match]) -> Answer:
         intent = chosen.match.intent
@@ -144,6 +135,22 @@ class Library:
     def _wrapper(self, name: str) -> Template | None:
         intent = self.intents.get(f"manner-{name}")
         return intent.variants[0].template if intent else None
+
+
+def _accept(match: Match, said: str, history: tuple[Turn, ...]) -> _Chosen | None:
+    """The match with every slot filled, or None if its table or its skill has no answer."""
+    slots, extra = dict(match.slots), frozenset[str]()
+    if match.intent.table:
+        row = match.intent.table.lookup(slots)
+        if row is None:
+            return None
+        slots |= row
+    if match.intent.skill in SKILLS:
+        found = SKILLS[match.intent.skill](Asked(said, slots, history))
+        if found is None:
+            return None
+        slots, extra = slots | found.slots, found.conditions
+    return _Chosen(match, slots, extra)
 
 
 def _follows(intent: Intent, recent: frozenset[str]) -> bool:

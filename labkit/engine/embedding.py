@@ -9,8 +9,8 @@ are the same.
 
     "Reading files"  ->  word:read 1.0, word:file 1.0, pair:read file 0.5, part:<re 0.1 ...  ->  (0.03, -0.11, ...)
 
-The vectors of one release are the same on every machine and in every run. Each model id has signs of its own, so that vectors of two
-models cannot be compared, as with real ones.
+The vectors of one release are the same on every machine and in every run. Each model id has signs of its own, so that
+vectors of two models cannot be compared, as with real ones.
 
 >>> model = EmbeddingModel("doctest", 256)
 >>> same, other = cosine(*model.embed_all(["red car", "a red car"])), cosine(*model.embed_all(["red car", "cold soup"]))

@@ -14,20 +14,26 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from labkit.engine.skills import NUMBER_WORDS
 from labkit.engine.source import Example, Intent
 from labkit.engine.words import FUNCTION_WORDS, Language, Speller, Word
 
-THRESHOLD = 0.56
+THRESHOLD = 0.5
 """Below this score nothing was meant that the engine knows."""
 PAIRS = 0.25
 """Share of the score that word pairs decide; single words decide the rest."""
 FUNCTION_WEIGHT = 0.3
+UNKNOWN = 1.3
+"""How much more a word tells that no example has, against the rarest that one has: it names something else."""
+OPEN_SLOT = 0.88
+"""Factor on the score of an example with slots that no table checks: they take in any words."""
 LONGEST = 90
 """Words of a prompt that are looked at, half from each end; the middle of a long document says little about the question."""
 CANDIDATES = 14
 SLOT_WORDS = 10
 WIDE_SLOTS = frozenset({"text", "items", "code", "question"})
 """Slots that may hold any number of words."""
+ANY_NUMBER = "#"
 _EDGES = " \t\n\"'“”‘’.,:;!?()[]<>`*"
 _PART = re.compile(r"\$([a-z][a-z_]*)")
 
@@ -56,6 +62,11 @@ class _Pattern:
         return [p for p in self.parts if not p.startswith("$")]
 
     @property
+    def numeric(self) -> bool:
+        """Any number means the same here: the skill looks at which ones they are."""
+        return self.intent.skill is not None
+
+    @property
     def has_slots(self) -> bool:
         return any(p.startswith("$") for p in self.parts)
 
@@ -66,7 +77,9 @@ class Finder:
     def __init__(self, intents: Iterable[Intent], language: Language) -> None:
         self.language = language
         self._patterns = [
-            _Pattern(intent, example, tuple(self._parts(example.text))) for intent in intents for example in intent.examples
+            _Pattern(intent, example, tuple(self._parts(example.text, intent.skill is not None)))
+            for intent in intents
+            for example in intent.examples
         ]
         self._index: dict[str, list[int]] = defaultdict(list)
         users: dict[str, set[str]] = defaultdict(set)
@@ -76,18 +89,19 @@ class Finder:
                 users[word].add(pattern.intent.name)
         total = len({p.intent.name for p in self._patterns})
         self._idf = {word: math.log((total + 1) / len(names)) for word, names in users.items()}
-        self._unknown = math.log(total + 1)
+        self._unknown = UNKNOWN * math.log(total + 1)
         self._speller = Speller(self._idf)
         self._sums = [self._weigh(Counter(p.stems)) for p in self._patterns]
 
-    def _parts(self, text: str) -> Iterable[str]:
+    def _parts(self, text: str, numeric: bool) -> Iterable[str]:
         for n, piece in enumerate(_PART.split(text)):
-            yield from [f"${piece}"] if n % 2 else self.language.stems(piece)
+            stems = [f"${piece}"] if n % 2 else self.language.stems(piece)
+            yield from map(_number_as_such, stems) if numeric else stems
 
     def weight(self, stem: str) -> float:
         """How much a word tells: its inverse document frequency, little for function words."""
         base = self._idf.get(stem, self._unknown)
-        return min(base, FUNCTION_WEIGHT) if stem in FUNCTION_WORDS else base
+        return min(base, FUNCTION_WEIGHT) if stem in FUNCTION_WORDS or stem == ANY_NUMBER else base
 
     def _weigh(self, bag: Counter[str]) -> float:
         return sum(n * self.weight(word) for word, n in bag.items())
@@ -110,7 +124,8 @@ class Finder:
 
     def _candidates(self, words: Sequence[Word]) -> list[int]:
         shared: dict[int, float] = defaultdict(float)
-        for word in {w.stem for w in words}:
+        stems = {w.stem for w in words}
+        for word in stems | set(map(_number_as_such, stems)):
             for n in self._index.get(word, ()):
                 shared[n] += self.weight(word)
         ranked = sorted(shared, key=lambda n: -shared[n] / (self._sums[n] + 1.0))
@@ -118,6 +133,8 @@ class Finder:
 
     def _compare(self, prompt: str, words: Sequence[Word], pattern: _Pattern) -> Match | None:
         slots: dict[str, str] = {}
+        if pattern.numeric:
+            words = [Word(_number_as_such(w.stem), w.start, w.end) for w in words]
         outside: Sequence[Word] = words
         if pattern.has_slots:
             aligned = self._align(words, pattern.parts)
@@ -128,6 +145,8 @@ class Finder:
             if not all(slots.values()):
                 return None
         score = self._score([w.stem for w in outside], pattern.stems)
+        if slots and not pattern.intent.table:
+            score *= OPEN_SLOT
         return Match(pattern.intent, pattern.example, score, slots)
 
     def _score(self, mine: Sequence[str], theirs: Sequence[str]) -> float:
@@ -212,6 +231,10 @@ def _between(prompt: str, first: int, last: int, words: Sequence[Word]) -> str:
     if last + 1 == len(words):  # the last slot runs to the end of the prompt, brackets and all
         text = prompt[words[first].start :]
     return text.strip(_EDGES)
+
+
+def _number_as_such(stem: str) -> str:
+    return ANY_NUMBER if stem[0].isdigit() or stem in NUMBER_WORDS else stem
 
 
 def _pairs(stems: Sequence[str]) -> list[tuple[str, str]]:

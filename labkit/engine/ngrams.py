@@ -18,8 +18,10 @@ TRIGRAM, BIGRAM, UNIGRAM = 0.75, 0.2, 0.0495
 """Shares of the three orders; an order that knows nothing of its context passes its share down. The rest is level."""
 WIDEST = 48
 """Followers kept for one context."""
-COMMON = 256
+COMMON = 128
 """Tokens that the unigram order lists; rarer ones are part of the floor."""
+
+CONTEXTS_KEPT = 1_500
 
 _START = O200K.end
 Context = tuple[int, ...]
@@ -52,7 +54,7 @@ class NGrams:
         """P(next | two tokens before), over the whole vocabulary."""
         known = self._known.get((before, last))
         if known is None:
-            if len(self._known) > 20_000:
+            if len(self._known) > CONTEXTS_KEPT:
                 self._known.clear()
             known = self._known[before, last] = self._mix(before, last)
         return known

@@ -48,7 +48,7 @@ _SUM = re.compile(
 )
 _SHOWN = {"*": "×", "/": "÷"}
 _SPOKEN = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
-_NUMBER_WORDS = {
+NUMBER_WORDS = {
     name: n
     for n, name in enumerate(
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -73,7 +73,7 @@ def arithmetic(asked: Asked) -> Found | None:
 
 
 def _digits(text: str) -> str:
-    return re.sub(r"[a-z]+", lambda m: str(_NUMBER_WORDS.get(m[0], m[0])), text.lower())
+    return re.sub(r"[a-z]+", lambda m: str(NUMBER_WORDS.get(m[0], m[0])), text.lower())
 
 
 def _show(value: float) -> str:

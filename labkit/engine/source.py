@@ -109,7 +109,7 @@ def _without_blank_end(lines: list[str]) -> list[str]:
 
 
 def _plain(value: str) -> str:
-    return re.sub(r"^(the|a|an) |[\"'“”‘’.!?]", "", value.strip().lower())
+    return re.sub(r"^(the|a|an) |['’]s$|[\"'“”‘’.!?]", "", value.strip().lower())
 
 
 def read_folders(folders: Iterable[Path]) -> list[Intent]:

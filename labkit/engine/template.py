@@ -216,21 +216,32 @@ def first_sentence(template: Template) -> Template:
     """Cut after the first sentence; a choice of whole answers is cut in each of its options.
 
     >>> sample(first_sentence(parse("One {two|deux}. Three.")), Random(0))
-    'One two.'
+    'One deux.'
     """
     kept: list[Text | Slot | Choice] = []
     for node in template:
+        if kept and _ends_sentence(kept[-1]) and isinstance(node, Text) and node.text[0].isspace():
+            break
         if isinstance(node, Text) and (end := _SENTENCE_END.search(node.text)):
             kept.append(Text(node.text[: end.start()], node.line))
             break
-        if isinstance(node, Choice):
-            cut = Choice(tuple((w, first_sentence(t)) for w, t in node.options), node.line)
-            kept.append(cut)
-            if cut != node:
-                break
-        else:
-            kept.append(node)
+        cut = _first_sentences(node)
+        kept.append(cut)
+        if cut != node:
+            break
     return tuple(kept)
+
+
+def _first_sentences(node: Text | Slot | Choice) -> Text | Slot | Choice:
+    if not isinstance(node, Choice):
+        return node
+    return Choice(tuple((w, first_sentence(t)) for w, t in node.options), node.line)
+
+
+def _ends_sentence(node: Text | Slot | Choice) -> bool:
+    if isinstance(node, Choice):
+        return any(t and _ends_sentence(t[-1]) for _, t in node.options)
+    return isinstance(node, Text) and node.text.endswith((".", "!", "?"))
 
 
 def sample(template: Template, rng: Random) -> str:
