@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from urllib.request import getproxies
 
 from labkit.providers import AWS_PREFIX, LAB_PREFIX
 from labkit.secret import Secret
@@ -81,6 +80,8 @@ def proxy_variables() -> dict[str, str]:
     The SDKs take their proxies from `urllib.request.getproxies()`. Where that reads the system's settings (macOS,
     Windows), one variable is enough to make it read nothing but variables: so what it found is spelled out too.
     """
+    from urllib.request import getproxies
+
     proxies = getproxies()
     listed = [host.strip() for host in (os.environ.get("no_proxy") or proxies.get("no", "")).split(",") if host.strip()]
     bypass = ",".join(dict.fromkeys([*listed, *LOOPBACK]))

@@ -1,8 +1,6 @@
 """A key that does not show itself: not in a repr, an f-string, a log, a traceback that prints locals, or a pickle."""
 
 from __future__ import annotations
-
-import hmac
 from typing import NoReturn
 
 SHOWN = 4
@@ -42,7 +40,7 @@ class Secret:
         return bool(self._value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+        return isinstance(other, Secret) and self._value == other._value
 
     def __hash__(self) -> int:
         return hash(self._value)

@@ -9,7 +9,6 @@ provider goes live or the session is closed. One session a process; `start()` ag
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -93,7 +92,7 @@ class Session:
         self._live_values = live_values
         self._server: ServerInfo = daemon.ensure_running(settings)
         given = settings.key
-        self._key = Secret(given.get_secret_value() if given else LAB_PREFIX + secrets.token_hex(8))
+        self._key = Secret(given.get_secret_value() if given else LAB_PREFIX + os.urandom(8).hex())
         self._tuned: dict[tuple[str, object], dict[str, Any]] = {}
         self._watch = Watch(self.heal)
         self._shown_in_cell: object = None
