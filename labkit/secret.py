@@ -1,6 +1,7 @@
 """A key that does not show itself: not in a repr, an f-string, a log, a traceback that prints locals, or a pickle."""
 
 from __future__ import annotations
+
 from typing import NoReturn
 
 SHOWN = 4
