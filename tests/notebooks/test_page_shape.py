@@ -27,6 +27,8 @@ OTHER_TAGS = {"raises-exception", "nbval-ignore-output"}
 
 SETUP = "import labkit as lk\n\nlk.start(seed=7)"
 CODE_MEDIAN, CODE_MAX, DEFINITION_MAX = 5, 12, 25
+CODE_WIDTH = 100
+"""Characters that fit into a cell of JupyterLab on a laptop, beside the file browser."""
 PROSE_MEDIAN, PROSE_MAX = 60, 110
 CODE_IN_A_ROW = 2
 
@@ -114,6 +116,16 @@ def test_code_cells_are_small(lesson: Path) -> None:
     assert too_long == {}
 
 
+def test_code_lines_fit_the_screen(lesson: Path) -> None:
+    wide = [line for cell in read_as_code(lesson) for line in source(cell).splitlines() if len(line) > CODE_WIDTH]
+    assert wide == []
+
+
+def test_quizzes_are_folded_so_that_nobody_reads_the_answers_first(lesson: Path) -> None:
+    quizzes = [cell for cell in cells(lesson, "code") if source(cell).startswith("lk.quiz(")]
+    assert all(cell["metadata"].get("jupyter", {}).get("source_hidden") for cell in quizzes)
+
+
 def longest_allowed(cell: Cell) -> int:
     """A definition that is being taught may be longer."""
     return DEFINITION_MAX if re.search(r"^(class|def) ", source(cell), flags=re.MULTILINE) else CODE_MAX
@@ -160,8 +172,19 @@ def test_saved_page_needs_no_kernel(lesson: Path) -> None:
     assert widgets and all(readable(cell) for cell in widgets)
 
 
+def test_every_plot_left_a_picture(lesson: Path) -> None:
+    drawing = re.compile(r"lk\.plots\.(bars|lines|heatmap|diversity)\(|\.plot\.")
+    drawn = [cell for cell in cells(lesson, "code") if drawing.search(source(cell))]
+    assert drawn
+    assert [source(cell) for cell in drawn if not has(cell, "image/png")] == []
+
+
+def has(cell: Cell, kind: str) -> bool:
+    return any(kind in output.get("data", {}) for output in cell["outputs"])
+
+
 def readable(cell: Cell) -> bool:
-    return any(output.get("data", {}).keys() & {"image/png", "text/html"} for output in cell["outputs"])
+    return has(cell, "image/png") or has(cell, "text/html")
 
 
 def test_file_is_small_enough_to_open_on_a_hosting_site(lesson: Path) -> None:
