@@ -37,7 +37,7 @@ def show(thing: object) -> None:
     else:
         from IPython.display import display
 
-        display(thing)
+        display(thing)  # type: ignore[no-untyped-call]  # IPython annotates no part of it
 
 
 class Watch:
