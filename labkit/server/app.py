@@ -26,6 +26,7 @@ from labkit.server.http import Answer, EventStream, Handler, Request, Response
 from labkit.server.protocols.anthropic import AnthropicProtocol
 from labkit.server.protocols.azure import AzureProtocol
 from labkit.server.protocols.base import Protocol, refusal_of
+from labkit.server.protocols.bedrock import BedrockProtocol
 from labkit.server.protocols.gemini import GeminiProtocol
 from labkit.server.protocols.openai import OpenAIProtocol
 from labkit.server.tenants import Tenants
@@ -40,7 +41,13 @@ LARGEST_DRAIN = 128 * 1024 * 1024
 """A body over the limit is read and dropped up to here, so that the client hears the 413 and not a reset connection."""
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
 
-PROTOCOLS: tuple[type[Protocol], ...] = (AzureProtocol, GeminiProtocol, AnthropicProtocol, OpenAIProtocol)
+PROTOCOLS: tuple[type[Protocol], ...] = (
+    AzureProtocol,
+    BedrockProtocol,
+    GeminiProtocol,
+    AnthropicProtocol,
+    OpenAIProtocol,
+)
 """In the order in which they are asked whose request it is; the last takes what nobody claims."""
 
 log = logging.getLogger("labkit.server")
