@@ -142,7 +142,7 @@ class Finder:
                 return None
             outside, spans = aligned
             slots = {name: _between(prompt, first, last, words) for name, (first, last) in spans.items()}
-            if not all(slots.values()):
+            if any(not value or value.lower() in FUNCTION_WORDS for value in slots.values()):
                 return None
         score = self._score([w.stem for w in outside], pattern.stems)
         if slots and not pattern.intent.table:

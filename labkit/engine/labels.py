@@ -21,7 +21,7 @@ KEEPS_FORMAT = (0.0, 0.8, 0.95, 1.0)
 KEEPS_INSTRUCTION = 0.93
 """Share of answers that are a bare label when the prompt names the labels or asks for one word."""
 OPPOSITES = (
-    ("positive", "negative"), ("pos", "neg"), ("good", "bad"), ("happy", "unhappy"), ("satisfied", "dissatisfied"),
+    ("positive", "negative"), ("pos", "neg"), ("good", "bad"), ("happy", "unhappy"), ("happy", "sad"), ("satisfied", "dissatisfied"),
     ("favourable", "unfavourable"), ("like", "dislike"), ("thumbs up", "thumbs down"), ("👍", "👎"), ("🙂", "🙁"),
     ("😀", "😞"), ("+", "-"), ("1", "0"), ("p", "n"), ("yes", "no"), ("up", "down"),
 )  # fmt: skip

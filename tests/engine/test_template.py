@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.engine.template import (
-    Text,
     TemplateError,
+    Text,
     count,
     fill,
     first_sentence,

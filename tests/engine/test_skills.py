@@ -1,0 +1,52 @@
+import pytest
+
+from labkit.engine.facts import told
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("What is 17 + 25?", "17 + 25 = 42"),
+        ("What is twelve times seven?", "12 × 7 = 84"),
+        ("How much is 9 minus 12?", "9 - 12 = -3"),
+        ("Calculate 10 divided by 4", "10 ÷ 4 = 2.5"),
+        ("What is 1.5 + 2.25?", "1.5 + 2.25 = 3.75"),
+        ("What is the sum of 3, 5 and 9?", "3 + 5 + 9 = 17"),
+        ("Sort these numbers: 9, -2, 4", "-2, 4, 9"),
+        ("Count from 1 to 20.", ", ".join(map(str, range(1, 21)))),
+        ("Count down from 5", "5, 4, 3, 2, 1"),
+        ("Count to three", "1, 2, 3"),
+    ],
+)
+def test_numbers(ask, prompt, answer):
+    assert ask(prompt) == answer
+
+
+@pytest.mark.parametrize("prompt", ["What is 5 divided by 0?", "What is 99999999 + 1?", "Count to a million billion"])
+def test_numbers_out_of_reach_get_the_fallback(ask, prompt):
+    assert "lab" in ask(prompt)
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "word"),
+    [
+        ("My name is Dana and I like hiking.", "What is my name?", "Dana"),
+        ("I'm Kim Lee, call me Kim.", "Do you remember my name?", "Kim"),
+        ("My name is Dana and I like hiking.", "What do I like?", "hiking"),
+        ("I live in New Ross and I work as a nurse.", "Where do I live?", "New Ross"),
+        ("I live in New Ross and I work as a nurse.", "What is my job?", "nurse"),
+        ("My favourite colour is green.", "What is my favourite colour?", "green"),
+    ],
+)
+def test_facts_are_recalled_from_the_history_only(ask, said, question, word):
+    assert word in ask(said, "Noted.", question)
+    assert word not in ask(question)
+    assert "don't know" in ask(question)
+
+
+def test_a_later_fact_replaces_an_earlier_one():
+    assert told(["My name is Dana.", "Sorry, my name is Dan."])["name"] == "Dan"
+
+
+def test_text_about_others_is_no_fact():
+    assert told(["Her name is Ann. He lives in Rome."]) == {}
