@@ -81,7 +81,7 @@ class Files:
         Raises:
             ApiError: there are too many files, or too much in them.
         """
-        if not by_server and len(self.list(provider)) >= MOST_FILES:
+        if not by_server and len(self.all_of(provider)) >= MOST_FILES:
             raise ApiError(
                 "invalid_request", f"The lab server keeps at most {MOST_FILES} files for a key: delete some."
             )
@@ -108,7 +108,7 @@ class Files:
             return None
         return file
 
-    def list(self, provider: str) -> list[StoredFile]:
+    def all_of(self, provider: str) -> list[StoredFile]:
         """The files of a provider, newest first."""
         found = [self.find(provider, id) for of, id in list(self._files) if of == provider]
         return sorted((file for file in found if file is not None), key=lambda file: -file.created)

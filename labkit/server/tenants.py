@@ -13,6 +13,7 @@ from labkit.registry import Model
 from labkit.server.clock import Clock
 from labkit.server.journal import Journal, mask
 from labkit.server.limits import Limits, Meter
+from labkit.server.schedule import BatchPace
 from labkit.server.store import MemoryStore, Store, Stores
 
 LAB_KEY = re.compile(r"lab-[\w.\-]{1,120}")
@@ -40,6 +41,8 @@ class Tenant:
     seed: int | None = None
     limits: Limits = field(default_factory=Limits)
     model_limits: dict[str, Limits] = field(default_factory=dict)
+    batch_pace: BatchPace = BatchPace()
+    """How fast the batches go that are made from now on."""
     store: Store = field(default_factory=MemoryStore)
     """Where its files and batches are kept."""
     last_used: float = field(default_factory=time.monotonic)
