@@ -30,6 +30,7 @@ from labkit.server.http import (
     Routes,
     dump,
 )
+from labkit.server.protocols import gemini_embeddings
 from labkit.server.protocols.base import served
 from labkit.server.protocols.gemini_request import (
     FIELDS,
@@ -54,7 +55,7 @@ class GeminiProtocol:
     name = "gemini"
 
     def __init__(self) -> None:
-        self.routes = Routes(ROUTES)
+        self.routes = Routes([*ROUTES, *gemini_embeddings.ROUTES])
 
     def claims(self, request: Request) -> bool:
         path = request.path

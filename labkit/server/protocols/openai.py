@@ -31,6 +31,7 @@ from labkit.server.http import (
     dump_text,
 )
 from labkit.server.journal import mask
+from labkit.server.protocols import openai_batches, openai_embeddings, openai_files, openai_moderations
 from labkit.server.protocols.base import header, retirement, served
 from labkit.server.protocols.openai_request import ERROR_TYPES, JOURNALED, PROVIDERS, phrase, read_chat
 from labkit.server.shapes import Violation
@@ -272,4 +273,8 @@ ROUTES = [
     Route("POST", "/v1/chat/completions", chat_completions),
     Route("GET", "/v1/models", list_models),
     Route("GET", "/v1/models/{model}", get_model),
+    *openai_embeddings.ROUTES,
+    *openai_moderations.ROUTES,
+    *openai_files.ROUTES,
+    *openai_batches.ROUTES,
 ]
