@@ -5,6 +5,7 @@ Reads the registry row only, so a test can ask about any model and a widget show
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from labkit import registry
@@ -34,10 +35,8 @@ class Controls:
     together: bool
     """False: temperature or top_p, not both in one request."""
 
-    def reasons(self) -> list[str]:
-        """The distinct reasons, in the order of the sliders."""
-        said = [c.reason for c in (self.temperature, self.top_p, self.top_k)]
-        return list(dict.fromkeys(r for r in said if r))
+    def __iter__(self) -> Iterator[Control]:
+        return iter((self.temperature, self.top_p, self.top_k))
 
 
 def controls(model: registry.Model) -> Controls:
@@ -47,13 +46,15 @@ def controls(model: registry.Model) -> Controls:
     False
     """
     enabled, reason = _sampling(model)
-    top_k, top_k_reason = enabled, reason
+    top_p_reason, top_k_reason = reason, reason
+    if enabled and not model.temperature_with_top_p:
+        top_p_reason = "temperature or top_p, not both: moving one locks the other"
     if enabled and model.provider not in TOP_K_TAKERS:
-        top_k_reason = "OpenAI's API has no top_k: here it is computed on the same distribution."
+        top_k_reason = "no parameter of OpenAI's API: computed here on the same distribution"
     return Controls(
         temperature=Control("temperature", enabled, model.max_temperature, reason),
-        top_p=Control("top_p", enabled, 1.0, reason),
-        top_k=Control("top_k", top_k, 50, top_k_reason),
+        top_p=Control("top_p", enabled, 1.0, top_p_reason),
+        top_k=Control("top_k", enabled, 50, top_k_reason),
         together=model.temperature_with_top_p,
     )
 
@@ -63,11 +64,11 @@ def _sampling(model: registry.Model) -> tuple[bool, str]:
         case "yes":
             return True, ""
         case "effort-none":
-            asked = f'{model.id} takes sampling parameters only with reasoning effort "none".'
+            asked = f'taken by {model.id} only with reasoning effort "none"'
             return True, "" if model.samples_by_default else asked
         case "ignored":
-            return False, f"{model.id} accepts sampling parameters and ignores them."
+            return False, f"accepted by {model.id}, and ignored"
         case "no":
-            return False, f"{model.id} refuses sampling parameters with a 400."
+            return False, f"refused by {model.id} with a 400"
         case version:
-            return True, f"{model.id} takes sampling parameters only with the header anthropic-version: {version}."
+            return True, f"taken by {model.id} only under anthropic-version: {version}"

@@ -25,8 +25,14 @@ from labkit.widgets.picture import LensPicture
 from labkit.widgets.source import Messages, conversation, source_for
 
 MANY = 20
-WIDTH = "760px"
-_HINT = "opacity: 0.8; font-size: 90%; line-height: 1.4"
+WIDTH = "770px"
+SLIDER = {"width": "370px", "flex": "0 0 auto"}
+TIPS = {
+    "temperature": "1 leaves the model's own; 0 always takes the most probable",
+    "top_p": "keeps the smallest set of tokens with this much of the mass",
+    "top_k": "keeps so many tokens; 0 keeps all",
+}
+_HINT = "opacity: 0.8; font-size: 90%; line-height: 1.4; padding-top: 4px"
 
 
 def sampling_lens(
@@ -64,24 +70,24 @@ class SamplingLens(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
     def __init__(self, lens: Lens, allowed: Controls, asked: str, top: int) -> None:
         self.lens, self._allowed, self._asked, self._top = lens, allowed, asked, top
         self._picture = LensPicture(top + 1)
-        self.temperature = _slider(allowed.temperature, 1.0, 0.0, 0.05, "1 leaves the model's own, 0 takes the best")
-        self.top_p = _slider(allowed.top_p, 1.0, 0.05, 0.05, "the smallest set of tokens with this much of the mass")
+        self.temperature = _slider(allowed.temperature, least=0.0)
+        self.top_p = _slider(allowed.top_p, least=0.05)
         self.top_k = _whole_slider(allowed.top_k)
-        self.text = widgets.HTML(layout={"width": WIDTH, "height": "5.6em", "overflow": "auto"})
-        self.finding = widgets.HTML(layout={"width": WIDTH, "height": "1.8em"})
-        self.image = widgets.Image(format="png", layout={"width": WIDTH, "margin": "0"})
+        self.text = widgets.HTML(layout={"width": "100%", "height": "4.4em", "overflow": "auto"})
+        self.finding = widgets.HTML(layout={"width": "100%", "min_height": "1.8em"})
+        self.image = widgets.Image(format="png", layout={"width": WIDTH, "max_width": "100%", "margin": "0"})
         self.buttons = self._make_buttons()
-        self.note = widgets.HTML(layout={"width": WIDTH, "min_height": "3em"})
+        self.note = widgets.HTML(layout={"width": "100%", "min_height": "2em"})
         super().__init__(
             [
                 self.text,
-                widgets.HBox([self.temperature, self.top_p, self.top_k], layout={"flex_flow": "row wrap"}),
+                *self._slider_rows(),
                 self.finding,
                 self.image,
                 widgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"}),
                 self.note,
             ],
-            layout={"width": "100%", "max_width": "800px"},
+            layout={"width": "100%", "max_width": WIDTH},
         )
         for slider in (self.temperature, self.top_p, self.top_k):
             slider.observe(self._moved, names="value")
@@ -104,7 +110,7 @@ class SamplingLens(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         self.image.value = self._picture.png(view, self.lens.counts)
         self.finding.value = f'<div role="status" aria-live="polite"><b>{escape(view.title)}</b></div>'
         self.text.value = _conversation_html(self.lens, self._asked)
-        self.note.value = _note_html(self.lens, self._allowed, problem)
+        self.note.value = _note_html(self.lens, problem)
         self._enable()
 
     def still(self) -> bytes:
@@ -120,6 +126,16 @@ class SamplingLens(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         """The live widget for a page with a kernel, the picture and the numbers for one without."""
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         return {**bundle, "image/png": b64encode(self.still()).decode(), "text/plain": str(self)}
+
+    def _slider_rows(self) -> list[Any]:
+        """Each slider with what it does, or why it is off, beside it; a reason that all share is said once."""
+        rows, said = [], ""
+        for slider, control in zip((self.temperature, self.top_p, self.top_k), self._allowed, strict=True):
+            words = "" if control.reason and control.reason == said else control.reason or TIPS[control.name]
+            said = control.reason or said
+            beside = widgets.HTML(f'<div style="{_HINT}">{escape(words)}</div>', layout={"flex": "1 1 0"})
+            rows.append(widgets.HBox([slider, beside]))
+        return rows
 
     def _make_buttons(self) -> dict[str, Any]:
         done = {
@@ -153,19 +169,19 @@ class SamplingLens(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
             self.top_p.disabled = self.temperature.value != 1
 
 
-def _slider(control: Control, value: float, least: float, step: float, tip: str) -> Any:
+def _slider(control: Control, *, least: float) -> Any:
     return widgets.FloatSlider(
-        value=value,
+        value=1.0,
         min=least,
         max=control.most,
-        step=step,
+        step=0.05,
         description=control.name,
-        tooltip=control.reason or tip,
+        tooltip=control.reason or TIPS[control.name],
         readout_format=".2f",
         disabled=not control.enabled,
         continuous_update=True,  # Lab sends the next value when the last is drawn, so a drag does not queue up
-        style={"description_width": "84px"},
-        layout={"width": "300px"},
+        style={"description_width": "82px"},
+        layout=dict(SLIDER),
     )
 
 
@@ -175,10 +191,10 @@ def _whole_slider(control: Control) -> Any:
         min=0,
         max=int(control.most),
         description=control.name,
-        tooltip=control.reason or "keep only so many tokens; 0 keeps all",
+        tooltip=control.reason or TIPS[control.name],
         disabled=not control.enabled,
-        style={"description_width": "84px"},
-        layout={"width": "300px"},
+        style={"description_width": "82px"},
+        layout=dict(SLIDER),
     )
 
 
@@ -193,15 +209,12 @@ def _conversation_html(lens: Lens, asked: str) -> str:
     )
 
 
-def _note_html(lens: Lens, allowed: Controls, problem: str) -> str:
+def _note_html(lens: Lens, problem: str) -> str:
     said = [f"<b>{escape(problem)}</b>"] if problem else []
     if lens.finished:
         said.append("The end of text was drawn: the answer is complete. Sample again or start again.")
     elif lens.drawn is not None:
         said.append(f"Drawn last: <code>{escape(lens.shown(lens.drawn))}</code>, of {lens.counts.total():,} in all.")
-    said += [escape(reason) for reason in allowed.reasons()]
-    if not allowed.together:
-        said.append("This model takes temperature or top_p, not both: moving one locks the other.")
     return f'<div role="status" style="{_HINT}">{" ".join(said)}</div>'
 
 

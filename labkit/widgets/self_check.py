@@ -1,6 +1,6 @@
 """`quiz`: questions with radio buttons; choosing an option shows at once whether it is right and why.
 
-Nothing is recorded or sent. Arrow keys move within a question, Tab moves to the next.
+Nothing is recorded or sent. Tab moves from option to option, Space chooses: JupyterLab keeps the arrow keys for itself.
 """
 
 from __future__ import annotations
@@ -12,6 +12,16 @@ import ipywidgets as widgets
 
 from labkit.display import plain, prose
 from labkit.widgets.questions import Question
+
+# ipywidgets gives each radio button one line of fixed height: a longer option would lie over the next.
+STYLE = """<style>
+.labkit-quiz .widget-radio-box label {
+    display: flex; flex-direction: row-reverse; justify-content: flex-end; align-items: flex-start;
+    height: auto; line-height: 1.35; padding: 2px 0; white-space: normal;
+}
+.labkit-quiz .widget-radio-box input { flex: none; float: none; margin: 2px 8px 0 0 }
+.labkit-quiz .widget-radio { height: auto }
+</style>"""
 
 
 def quiz(questions: Sequence[Question | Mapping[str, Any]] | Question | Mapping[str, Any]) -> Quiz:
@@ -44,7 +54,8 @@ class Quiz(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         for n, question in enumerate(self.questions):
             rows += [widgets.HTML(f"<b>{n + 1}. {prose(question.ask)}</b>"), self.choices[n], self.explanations[n]]
             self.choices[n].observe(lambda _, n=n: self._chosen(n), names="index")
-        super().__init__([*rows, self._score], layout={"max_width": "800px"})
+        super().__init__([widgets.HTML(STYLE), *rows, self._score], layout={"max_width": "800px"})
+        self.add_class("labkit-quiz")
         self._show_score()
 
     @property
