@@ -103,7 +103,7 @@ def packages(settings: Settings) -> Iterator[Finding]:
         yield Finding("packages", "ok", "no conflicts")
 
 
-def tested_versions(settings: Settings) -> Iterator[Finding]:
+def constrained_versions(settings: Settings) -> Iterator[Finding]:
     """How far this environment is from the one that the tests ran in."""
     constraints = Path(__file__).resolve().parent.parent / "constraints.txt"
     if not constraints.is_file():
@@ -241,7 +241,7 @@ def proxies(settings: Settings) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     python_version,
     packages,
-    tested_versions,
+    constrained_versions,
     tokenizer,
     writable_state,
     lab_server,
