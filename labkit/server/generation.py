@@ -13,14 +13,14 @@ from random import Random
 from typing import Literal
 
 from labkit import tokens
-from labkit.engine.base import Decoder, Engine, Prompt, Turn
+from labkit.engine.base import Decoder, Engine, Prompt, Tool, Turn, Vocabulary
 from labkit.registry import Model
 from labkit.sampling import Distribution, Sampler, SamplingParams
 from labkit.server.prompt import Block, Rendered, render
 from labkit.server.prompt_cache import UNCACHED, CacheUse
 from labkit.usage import Usage
 
-Finish = Literal["stop", "length", "stop_sequence", "content_filter", "refusal"]
+Finish = Literal["stop", "length", "stop_sequence", "tool_calls", "content_filter", "refusal"]
 UNCAPPED = 4_096
 """Most tokens of a text whose request set no cap. High temperatures can otherwise run to the model's whole output."""
 
@@ -45,6 +45,10 @@ class GenerationRequest:
     """Scripted: end for this reason after `ends_after` tokens, if the text lasts that long."""
     ends_after: int = 0
 
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        return self.prompt.tools
+
 
 @dataclass(frozen=True, slots=True)
 class TokenScore:
@@ -58,10 +62,28 @@ class TokenScore:
 
 
 @dataclass(slots=True)
+class Part:
+    """A stretch of an answer: text, or one call of a tool."""
+
+    index: int
+    tool: Tool | None = None
+    """None for text."""
+    call_id: str = ""
+    """Random letters and digits; each protocol puts its own prefix before them."""
+    shown: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The text, or the call's arguments as JSON text."""
+        return "".join(self.shown)
+
+
+@dataclass(slots=True)
 class Piece:
-    """Text that became certain, with the tokens that made it so."""
+    """Text that became certain, with the tokens that made it so. The first piece of a call has no text."""
 
     text: str
+    part: Part
     scores: list[TokenScore] = field(default_factory=list)
 
 
@@ -76,30 +98,37 @@ def count_prompt(turns: tuple[Turn, ...], model: Model) -> int:
 
 
 class Choice:
-    """One generated text."""
+    """One generated answer: its parts, and why it ended."""
 
-    def __init__(self, index: int, decoder: Decoder, request: GenerationRequest, rng: Random, end: int) -> None:
+    def __init__(
+        self, index: int, decoder: Decoder, request: GenerationRequest, rng: Random, vocabulary: Vocabulary
+    ) -> None:
         self.index = index
         self.finish: Finish | None = None
         self.stop_sequence: str | None = None
         self.tokens = 0
         """Generated so far; at the end, of the text that was returned."""
+        self.scores: list[TokenScore] = []
+        """Of every token so far, when the request asked for log-probabilities."""
+        self.parts = [Part(0)]
+        self._scores_shown = 0
         self._decoder = decoder
         self._request = request
         self._sampler = Sampler(request.sampling, rng)
-        self._end = end
-        self._bytes = tokens.encoding("o200k_base").decode_single_token_bytes
+        self._rng = rng
+        self._vocabulary = vocabulary
+        self._bytes = tokens.encoding(vocabulary.encoding).decode_single_token_bytes
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
-        self.scores: list[TokenScore] = []
-        """Of every token so far, when the request asked for log-probabilities."""
-        self._scores_shown = 0
-        self._shown: list[str] = []
 
     @property
     def text(self) -> str:
-        """What has been shown so far."""
-        return "".join(self._shown)
+        """What has been said so far, calls left out."""
+        return "".join(part.text for part in self.parts if part.tool is None)
+
+    @property
+    def calls(self) -> list[Part]:
+        return [part for part in self.parts if part.tool is not None]
 
     def __iter__(self) -> Iterator[Piece]:
         while self.finish is None:
@@ -107,22 +136,33 @@ class Choice:
                 yield piece
 
     def _step(self) -> Piece | None:
-        if self.tokens >= self._request.max_tokens:
+        request = self._request
+        if self.tokens >= request.max_tokens:
             return self._close("length")
-        if self._request.ending is not None and self.tokens >= self._request.ends_after:
-            return self._close(self._request.ending)
+        if request.ending is not None and self.tokens >= request.ends_after:
+            return self._close(request.ending)
         distribution = self._decoder.distribution()
         token = self._sampler.pick(distribution)
-        if token == self._end:
-            return self._close("stop")
+        if token == self._vocabulary.end:
+            return self._close("tool_calls" if self.calls else "stop")
         self._decoder.advance(token)
         self.tokens += 1
-        if self._request.top_logprobs is not None:
-            self.scores.append(_score(token, distribution, self._request.top_logprobs))
+        if request.tools and (tool := self._vocabulary.called(token)) is not None:
+            return self._begin_call(request.tools[tool])
+        if request.top_logprobs is not None:
+            self.scores.append(_score(token, distribution, request.top_logprobs))
         text = self._utf8.decode(self._bytes(token))
-        if not self._request.stop:
+        if not request.stop or self.parts[-1].tool:
             return self._show(text) if text else None
         return self._watch_for_stop(text)
+
+    def _begin_call(self, tool: Tool) -> Piece:
+        if self._held:  # the beginning of a stop sequence that never came
+            self._show(self._held)
+            self._held = ""
+        part = Part(len(self.parts), tool, f"{self._rng.getrandbits(120):030x}"[:24])
+        self.parts.append(part)
+        return Piece("", part)
 
     def _watch_for_stop(self, text: str) -> Piece | None:
         self._held += text
@@ -144,8 +184,9 @@ class Choice:
         return piece
 
     def _show(self, text: str) -> Piece:
-        self._shown.append(text)
-        piece = Piece(text, self.scores[self._scores_shown :])
+        part = self.parts[-1]
+        part.shown.append(text)
+        piece = Piece(text, part, self.scores[self._scores_shown :])
         self._scores_shown = len(self.scores)
         return piece
 
@@ -174,9 +215,9 @@ class Generation:
         self.request = request
         self.cache = cache
         decoder = engine.open(request.prompt)
-        end = engine.vocabulary.end
+        vocabulary = engine.vocabulary
         self.choices = [
-            Choice(i, decoder.fork() if i else decoder, request, Random(f"{seed}/{i}"), end)
+            Choice(i, decoder.fork() if i else decoder, request, Random(f"{seed}/{i}"), vocabulary)
             for i in reversed(range(request.n))
         ][::-1]
 

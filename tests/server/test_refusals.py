@@ -65,7 +65,14 @@ OPENAI_BAD = [
     ({"reasoning_effort": "huge"}, "reasoning_effort", "invalid_value"),
     ({"stream_options": {"foo": 1}}, "stream_options.foo", "unknown_parameter"),
     ({"foo": 1}, "foo", "unknown_parameter"),
-    ({"response_format": {"type": "json_schema"}}, "response_format 'json_schema'", "lab_not_served"),
+    ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.name", "missing_required_parameter"),
+    ({"response_format": {"type": "xml"}}, "response_format.type", "invalid_value"),
+    ({"tools": [{"type": "function"}]}, "tools[0].function.name", "missing_required_parameter"),
+    ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name", "invalid_value"),
+    ({"tool_choice": "required"}, "tool_choice", None),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id", "missing_required_parameter"),
+    ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "y"}]}, "messages[0].role", None),
+    ({"functions": [{"name": "f"}]}, "functions (the old form of tools)", "lab_not_served"),
 ]
 
 

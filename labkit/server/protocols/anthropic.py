@@ -7,6 +7,7 @@ Source: the SDK's types and Anthropic's API documentation of October 2026.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +18,7 @@ from labkit import registry
 from labkit.registry import Model
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
-from labkit.server.generation import Choice, Generation
+from labkit.server.generation import Choice, Generation, Part, Piece
 from labkit.server.http import (
     EVENT_STREAM_TYPE,
     NO_CACHE,
@@ -151,6 +152,7 @@ STOP_REASON = {
     "stop": "end_turn",
     "length": "max_tokens",
     "stop_sequence": "stop_sequence",
+    "tool_calls": "tool_use",
     "content_filter": "refusal",
     "refusal": "refusal",
 }
@@ -158,8 +160,18 @@ STOP_REASON = {
 
 def message(generation: Generation) -> dict[str, Any]:
     choice = generation.choices[0]
-    content = [{"type": "text", "text": choice.text}] if choice.text else []
+    content = [_block(part) for part in choice.parts if part.text or part.tool]
     return {**_envelope(generation), "content": content, **_ending(choice), "usage": usage_object(generation)}
+
+
+def _block(part: Part) -> dict[str, Any]:
+    if part.tool is None:
+        return {"type": "text", "text": part.text}
+    try:
+        arguments = json.loads(part.text or "{}")
+    except json.JSONDecodeError:  # cut by max_tokens
+        arguments = {}
+    return {"type": "tool_use", "id": f"toolu_{part.call_id}", "name": part.tool.name, "input": arguments}
 
 
 def _envelope(generation: Generation) -> dict[str, Any]:
@@ -195,18 +207,44 @@ def message_frames(generation: Generation) -> Iterator[bytes]:
     usage = usage_object(generation) | {"output_tokens": 1}
     start = {**_envelope(generation), "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
     yield _event("message_start", {"message": start})
-    yield _event("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
-    yield _event("ping", {})
-    head = (
-        b"event: content_block_delta\n"
-        b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":'
-    )
-    for _, piece in generation.pieces():
-        yield head + dump_text(piece.text) + b"}}\n\n"
-    yield _event("content_block_stop", {"index": 0})
+    yield from _block_frames(generation)
     ended = {"delta": _ending(generation.choices[0]), "usage": {"output_tokens": generation.usage.output}}
     yield _event("message_delta", ended)
     yield _event("message_stop", {})
+
+
+def _block_frames(generation: Generation) -> Iterator[bytes]:
+    """Each part is a block: started, filled by deltas, stopped. A ping follows the first start, as on the wire."""
+    open_part: Part | None = None
+    index = -1
+    for _, piece in generation.pieces():
+        if piece.part is not open_part:
+            if open_part is not None:
+                yield _event("content_block_stop", {"index": index})
+            open_part, index = piece.part, index + 1
+            yield _event("content_block_start", {"index": index, "content_block": _empty(open_part)})
+            if index == 0:
+                yield _event("ping", {})
+        if piece.text:
+            yield _delta(index, piece)
+    if open_part is not None:
+        yield _event("content_block_stop", {"index": index})
+
+
+def _empty(part: Part) -> dict[str, Any]:
+    if part.tool is None:
+        return {"type": "text", "text": ""}
+    return {"type": "tool_use", "id": f"toolu_{part.call_id}", "name": part.tool.name, "input": {}}
+
+
+def _delta(index: int, piece: Piece) -> bytes:
+    """The hot one of the events, and so a byte template."""
+    kind = b'"text_delta","text"' if piece.part.tool is None else b'"input_json_delta","partial_json"'
+    return b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":%s:%s}}\n\n' % (
+        index,
+        kind,
+        dump_text(piece.text),
+    )
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

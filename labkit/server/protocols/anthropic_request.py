@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from labkit.engine.base import Prompt, Role, Turn
+from labkit.engine.base import Call, Prompt, Role, Tool, Turn
 from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
@@ -59,6 +59,23 @@ CACHE_CONTROL = {
     "ttl": Field("string", choices=tuple(CACHE_TTLS)),
 }
 MOST_BREAKPOINTS = 4
+TOOL = {
+    "name": Field("string", required=True),
+    "description": Field("string"),
+    "input_schema": Field("object", required=True),
+}
+TOOL_USE = {
+    "id": Field("string", required=True),
+    "name": Field("string", required=True),
+    "input": Field("object", required=True),
+}
+TOOL_RESULT = {"tool_use_id": Field("string", required=True), "content": Field("string or array")}
+OUTPUT_FORMAT = {
+    "type": Field("string", required=True, choices=("json_schema",)),
+    "schema": Field("object", required=True),
+    "name": Field("string"),
+}
+CHOICES = {"auto": "auto", "any": "required", "tool": "", "none": "none"}
 TEXT = Field("string", required=True, nullable=False)
 ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 JOURNALED = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "thinking", "output_config", "metadata")
@@ -116,6 +133,8 @@ def read_message(body: dict[str, Any], version: str, model: Model | None = None)
     model = model or find_model(body["model"])
     check_capabilities(body, model)
     turns, rendered = read_prompt(body, model)
+    tools = read_tools(body.get("tools") or [])
+    choice, parallel = read_choice(body.get("tool_choice") or {}, tools, model)
     prompt_tokens = len(rendered)
     cap = int(body["max_tokens"])
     if cap > model.max_output:
@@ -128,7 +147,14 @@ def read_message(body: dict[str, Any], version: str, model: Model | None = None)
         raise ApiError("invalid_request", f"prompt is too long: {prompt_tokens + cap} tokens > {model.context} maximum")
     return GenerationRequest(
         model=model,
-        prompt=Prompt(turns, tier=model.tier or "standard"),
+        prompt=Prompt(
+            turns,
+            tier=model.tier or "standard",
+            schema=read_output_format(body.get("output_config") or {}),
+            tools=tools,
+            tool_choice=choice,
+            parallel_calls=parallel,
+        ),
         prompt_tokens=prompt_tokens,
         rendered=rendered,
         sampling=SamplingParams(
@@ -163,10 +189,6 @@ def check_capabilities(body: dict[str, Any], model: Model) -> None:
         message = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
         raise ApiError("invalid_request", message)
     check_thinking(body.get("thinking") or {}, model, int(body.get("max_tokens") or 0))
-    if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
-        raise refuse_unserved("tool_choice of type 'any' or 'tool'")
-    if (body.get("output_config") or {}).get("format"):
-        raise refuse_unserved("output_config.format")
 
 
 def check_thinking(thinking: dict[str, Any], model: Model, max_tokens: int) -> None:
@@ -194,6 +216,7 @@ def read_prompt(body: dict[str, Any], model: Model) -> tuple[tuple[Turn, ...], R
     system = list(read_blocks(body["system"], "system", "system")) if body.get("system") else []
     turns = [Turn("system", _text(system))] if _text(system) else []
     blocks += system
+    called: dict[str, Call] = {}
     for n, message in enumerate(body["messages"]):
         at = f"messages.{n}"
         check_value(message, Field("object"), at)
@@ -202,7 +225,7 @@ def read_prompt(body: dict[str, Any], model: Model) -> tuple[tuple[Turn, ...], R
             raise Violation(f"{at}.role", "choice", got=message["role"], choices=("user", "assistant"))
         parts = list(read_blocks(message["content"], ROLES[message["role"]], f"{at}.content"))
         blocks += parts
-        turns.append(Turn(ROLES[message["role"]], _text(parts)))
+        turns += _turns_of(message, parts, called, at)
     if turns[-1].role == "assistant" and not model.prefill:
         text = "This model does not support assistant message prefill. The conversation must end with a user message."
         raise ApiError("invalid_request", text)
@@ -211,6 +234,25 @@ def read_prompt(body: dict[str, Any], model: Model) -> tuple[tuple[Turn, ...], R
 
 def _text(blocks: list[Block]) -> str:
     return "\n".join(block.text for block in blocks)
+
+
+def _turns_of(message: dict[str, Any], parts: list[Block], called: dict[str, Call], at: str) -> Iterator[Turn]:
+    """A message as turns: tool results come first and are turns of their own, calls belong to the assistant's text."""
+    blocks = message["content"] if isinstance(message["content"], list) else [{"type": "text"}]
+    role, said, calls = ROLES[message["role"]], [], []
+    for n, (block, part) in enumerate(zip(blocks, parts, strict=True)):
+        if block["type"] == "tool_use":
+            called[block["id"]] = Call(block["name"], dump(block["input"]).decode())
+            calls.append(called[block["id"]])
+        elif block["type"] == "tool_result":
+            if block["tool_use_id"] not in called:
+                text = f"unexpected `tool_use_id` found in `tool_result` blocks: {block['tool_use_id']}."
+                raise ApiError("invalid_request", f"{at}.content.{n}: {text}")
+            yield Turn("tool", part.text, tool=called[block["tool_use_id"]].name)
+        else:
+            said.append(part.text)
+    if said or calls:
+        yield Turn(role, "\n".join(said), calls=tuple(calls))
 
 
 def _tool_blocks(tools: list[Any]) -> Iterator[Block]:
@@ -240,6 +282,13 @@ def _read_block(block: Any, at: str) -> str:
         raise Violation(f"{at}.type", "missing")
     if kind in ("thinking", "redacted_thinking"):
         return ""
+    if kind == "tool_use":
+        check(block, TOOL_USE, at=f"{at}.tool_use.", unknown_ok=True)
+        return dump({"name": block["name"], "input": block["input"]}).decode()
+    if kind == "tool_result":
+        check(block, TOOL_RESULT, at=f"{at}.tool_result.", unknown_ok=True)
+        inner = list(read_blocks(block.get("content") or [], "tool", f"{at}.content"))
+        return ("Error: " if block.get("is_error") else "") + _text(inner)
     if kind != "text":
         raise refuse_unserved(f"content blocks of type {str(kind)[:40]!r}")
     check({"text": block.get("text")}, {"text": TEXT}, at=f"{at}.text.")
@@ -265,6 +314,40 @@ def _with_automatic_breakpoint(blocks: list[Block], control: dict[str, Any] | No
         text = f"A maximum of {MOST_BREAKPOINTS} blocks with cache_control may be provided. Found {marked}."
         raise ApiError("invalid_request", text)
     return blocks
+
+
+def read_tools(tools: list[Any]) -> tuple[Tool, ...]:
+    """Client tools. Anthropic's own server tools (a `type` other than custom) are refused."""
+    found = []
+    for n, tool in enumerate(tools):
+        if tool.get("type") not in (None, "custom"):
+            raise refuse_unserved(f"tools of type {str(tool['type'])[:40]!r}")
+        check(tool, TOOL, at=f"tools.{n}.custom.", unknown_ok=True)
+        found.append(Tool(tool["name"], tool.get("description") or "", dump(tool["input_schema"]).decode()))
+    return tuple(found)
+
+
+def read_choice(choice: dict[str, Any], tools: tuple[Tool, ...], model: Model) -> tuple[str, bool]:
+    """`tool_choice` as the engine takes it, and whether parallel calls are allowed."""
+    kind = choice.get("type", "auto")
+    if kind not in CHOICES:
+        raise Violation("tool_choice.type", "choice", got=kind, choices=tuple(CHOICES))
+    if kind in ("any", "tool") and model.thinking == "always":
+        raise ApiError("invalid_request", "Thinking may not be enabled when tool_choice forces tool use.")
+    if kind == "tool" and choice.get("name") not in [tool.name for tool in tools]:
+        raise ApiError("invalid_request", f"tool_choice.name: Tool '{choice.get('name')}' not found in provided tools")
+    parallel = choice.get("disable_parallel_tool_use") is not True
+    return (str(choice["name"]) if kind == "tool" else CHOICES[kind]), parallel
+
+
+def read_output_format(config: dict[str, Any]) -> str | None:
+    """The JSON schema of `output_config.format`."""
+    form = config.get("format")
+    if form is None:
+        return None
+    check_value(form, Field("object"), "output_config.format")
+    check(form, OUTPUT_FORMAT, at="output_config.format.")
+    return dump(form["schema"]).decode()
 
 
 def read_stop(sequences: list[Any]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ Source: the SDK's types and the Gemini API reference.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from labkit import registry, tokens
 from labkit.registry import Model
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
-from labkit.server.generation import Choice, Generation, Piece, TokenScore, count_prompt
+from labkit.server.generation import Choice, Generation, Part, Piece, TokenScore, count_prompt
 from labkit.server.http import (
     EVENT_STREAM_TYPE,
     JSON_TYPE,
@@ -175,6 +176,7 @@ FINISH = {
     "stop": "STOP",
     "stop_sequence": "STOP",
     "length": "MAX_TOKENS",
+    "tool_calls": "STOP",
     "content_filter": "SAFETY",
     "refusal": "PROHIBITED_CONTENT",
 }
@@ -182,16 +184,32 @@ FINISH = {
 
 def generate_response(generation: Generation) -> dict[str, Any]:
     candidates = [
-        _candidate(choice, choice.text, choice.scores, generation, finished=True) for choice in generation.choices
+        _candidate(choice, _parts(choice.parts), choice.scores, generation, finished=True)
+        for choice in generation.choices
     ]
     return {"candidates": candidates, **_envelope(generation, f"lab-{uuid4().hex[:20]}")}
 
 
+def _parts(parts: list[Part]) -> list[dict[str, Any]]:
+    """Text and calls. A call is whole or not there: Google streams no fragments of arguments."""
+    shown: list[dict[str, Any]] = []
+    for part in parts:
+        if part.tool is None:
+            shown += [{"text": part.text}] if part.text else []
+            continue
+        try:
+            arguments = json.loads(part.text or "{}")
+        except json.JSONDecodeError:  # cut by the token cap
+            continue
+        shown.append({"functionCall": {"id": part.call_id, "name": part.tool.name, "args": arguments}})
+    return shown
+
+
 def _candidate(
-    choice: Choice, text: str, scores: list[TokenScore], generation: Generation, *, finished: bool
+    choice: Choice, parts: list[dict[str, Any]], scores: list[TokenScore], generation: Generation, *, finished: bool
 ) -> dict[str, Any]:
-    parts = [{"text": text}] if text or finished else []
-    found: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": choice.index}
+    shown = parts or ([{"text": ""}] if finished else [])
+    found: dict[str, Any] = {"content": {"parts": shown, "role": "model"}, "index": choice.index}
     if finished:
         found["finishReason"] = FINISH[choice.finish or "stop"]
     if generation.request.top_logprobs is not None and scores:
@@ -225,20 +243,35 @@ def _envelope(generation: Generation, response_id: str) -> dict[str, Any]:
 
 
 def response_frames(generation: Generation) -> Iterator[bytes]:
-    """Whole response objects, one a piece of text; the last of each candidate carries the finish reason."""
+    """Whole response objects, one a piece of text and one a call; the last of each candidate has the finish reason."""
     response_id = f"lab-{uuid4().hex[:20]}"
-    last: dict[int, Piece] = {}
+    held: dict[int, Piece] = {}
     for choice, piece in generation.pieces():
-        held = last.get(choice.index)
-        last[choice.index] = piece
-        if held is not None:
-            yield dump(_chunk(choice, held, generation, response_id, finished=False))
+        if piece.part.tool is not None:
+            continue
+        if (before := held.get(choice.index)) is not None:
+            yield dump(_chunk(choice, _said(before), before.scores, generation, response_id, finished=False))
+        held[choice.index] = piece
     for choice in generation.choices:
-        yield dump(_chunk(choice, last.get(choice.index, Piece("")), generation, response_id, finished=True))
+        last = held.get(choice.index, Piece("", choice.parts[0]))
+        parts = _said(last) + _parts(choice.calls)
+        yield dump(_chunk(choice, parts, last.scores, generation, response_id, finished=True))
 
 
-def _chunk(choice: Choice, piece: Piece, generation: Generation, response_id: str, *, finished: bool) -> dict[str, Any]:
-    candidate = _candidate(choice, piece.text, piece.scores, generation, finished=finished)
+def _said(piece: Piece) -> list[dict[str, Any]]:
+    return [{"text": piece.text}] if piece.text else []
+
+
+def _chunk(
+    choice: Choice,
+    parts: list[dict[str, Any]],
+    scores: list[TokenScore],
+    generation: Generation,
+    response_id: str,
+    *,
+    finished: bool,
+) -> dict[str, Any]:
+    candidate = _candidate(choice, parts, scores, generation, finished=finished)
     return {"candidates": [candidate], **_envelope(generation, response_id)}
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from labkit.engine.base import Prompt, Role, Turn
+from labkit.engine.base import Call, Prompt, Role, Tool, Turn
 from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
 from labkit.server.generation import UNCAPPED, GenerationRequest, blocks_of
-from labkit.server.prompt import render
+from labkit.server.http import dump
+from labkit.server.prompt import Block, render
 from labkit.server.protocols.base import refuse_unserved, retirement, served
 from labkit.server.shapes import Field, Violation, check, check_value, type_name
 
@@ -58,6 +59,8 @@ CONFIG = {
     "audioTimestamp": Field("boolean"),
     "enableEnhancedCivicAnswers": Field("boolean"),
 }
+DECLARATION = {"name": Field("string", required=True), "description": Field("string")}
+CALLING_MODES = {"AUTO": "auto", "ANY": "required", "NONE": "none", "VALIDATED": "auto", "MODE_UNSPECIFIED": "auto"}
 CONTENT = {"role": Field("string"), "parts": Field("any", required=True)}
 ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "system": "system", "function": "tool"}
 FREE_FORM = frozenset(
@@ -135,7 +138,9 @@ def read_generate(body: dict[str, Any], model: Model) -> GenerationRequest:
     check(config, CONFIG, at="generationConfig.")
     check_capabilities(body, config, model)
     turns = read_turns(body)
-    rendered = render(blocks_of(turns), model)
+    tools = read_tools(body.get("tools") or [])
+    choice = read_choice((body.get("toolConfig") or {}).get("functionCallingConfig") or {}, tools)
+    rendered = render([*tool_blocks(tools), *blocks_of(turns)], model)
     prompt_tokens = len(rendered)
     if prompt_tokens > model.context:
         raise ApiError(
@@ -145,7 +150,14 @@ def read_generate(body: dict[str, Any], model: Model) -> GenerationRequest:
     wants_json = config.get("responseMimeType") == "application/json"
     return GenerationRequest(
         model=model,
-        prompt=Prompt(turns, tier=model.tier or "standard", json=wants_json),
+        prompt=Prompt(
+            turns,
+            tier=model.tier or "standard",
+            json=wants_json,
+            schema=read_schema(config),
+            tools=tools,
+            tool_choice=choice,
+        ),
         prompt_tokens=prompt_tokens,
         rendered=rendered,
         sampling=SamplingParams() if model.sampling == "ignored" else read_sampling(config),
@@ -178,11 +190,6 @@ def check_capabilities(body: dict[str, Any], config: dict[str, Any], model: Mode
         raise ApiError("invalid_request", "logprobs is set but responseLogprobs is not: set response_logprobs to true.")
     if config.get("responseLogprobs") and not model.logprobs:
         raise ApiError("invalid_request", f"Logprobs is not enabled for models/{model.id}")
-    if config.get("responseSchema") or config.get("responseJsonSchema"):
-        raise refuse_unserved("responseSchema")
-    calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
-    if calling.get("mode") in ("ANY", "VALIDATED"):
-        raise refuse_unserved(f"function calling mode {calling['mode']}")
     if body.get("cachedContent"):
         raise refuse_unserved("cachedContent")
 
@@ -209,7 +216,15 @@ def _read_content(content: Any, at: str) -> Turn:
     parts = content["parts"] if isinstance(content["parts"], list) else [content["parts"]]
     if not parts:
         raise Violation(f"{at}.parts", "empty", limit=1)
-    return Turn(ROLES[role], "".join(_read_part(part, f"{at}.parts[{n}]") for n, part in enumerate(parts)))
+    texts = [_read_part(part, f"{at}.parts[{n}]") for n, part in enumerate(parts)]
+    calls = [
+        Call(p["functionCall"]["name"], dump(p["functionCall"].get("args") or {}).decode())
+        for p in parts
+        if "functionCall" in p
+    ]
+    answered = [p["functionResponse"]["name"] for p in parts if "functionResponse" in p]
+    said = "".join(texts) if answered else "".join(t for t, p in zip(texts, parts, strict=True) if "text" in p)
+    return Turn("tool" if answered else ROLES[role], said, calls=tuple(calls), tool=", ".join(answered))
 
 
 def _read_part(part: Any, at: str) -> str:
@@ -218,10 +233,76 @@ def _read_part(part: Any, at: str) -> str:
         return str(part["text"])
     if "text" in part:
         raise Violation(f"{at}.text", "type", got=part["text"], kind="string")
+    for kind in ("functionCall", "functionResponse"):
+        if kind in part:
+            check_value(part[kind], Field("object"), f"{at}.{kind}")
+            check({"name": part[kind].get("name")}, {"name": Field("string", required=True)}, at=f"{at}.{kind}.")
+            return dump(part[kind].get("args" if kind == "functionCall" else "response") or {}).decode()
     kind = next(iter(part), "nothing")
-    if kind in ("inlineData", "fileData", "functionCall", "functionResponse", "executableCode"):
+    if kind in ("inlineData", "fileData", "executableCode"):
         raise refuse_unserved(f"parts of kind {kind!r}")
     raise Violation(f"{at}.{kind}", "unknown", got=part)
+
+
+def read_tools(tools: list[Any]) -> tuple[Tool, ...]:
+    """Function declarations. Google's own tools (search, code execution) are refused."""
+    found = []
+    for n, tool in enumerate(tools):
+        check_value(tool, Field("object"), f"tools[{n}]")
+        if others := [name for name in tool if name != "functionDeclarations" and tool[name] is not None]:
+            raise refuse_unserved(f"the tool {others[0]!r}")
+        for declared in tool.get("functionDeclarations") or []:
+            check_value(declared, Field("object"), f"tools[{n}].functionDeclarations")
+            check(declared, DECLARATION, at=f"tools[{n}].functionDeclarations.", unknown_ok=True)
+            schema = declared.get("parametersJsonSchema") or json_schema(declared.get("parameters") or {})
+            found.append(Tool(declared["name"], declared.get("description") or "", dump(schema).decode()))
+    return tuple(found)
+
+
+def tool_blocks(tools: tuple[Tool, ...]) -> list[Block]:
+    return [Block("tools", f"{t.name} {t.description} {t.parameters}", opens=not n) for n, t in enumerate(tools)]
+
+
+def read_choice(config: dict[str, Any], tools: tuple[Tool, ...]) -> str:
+    mode = config.get("mode") or "AUTO"
+    if mode not in CALLING_MODES:
+        raise Violation("toolConfig.functionCallingConfig.mode", "choice", got=mode, choices=tuple(CALLING_MODES))
+    allowed = config.get("allowedFunctionNames") or []
+    if unknown := [name for name in allowed if name not in {tool.name for tool in tools}]:
+        raise ApiError("invalid_request", f"allowed_function_names: {unknown[0]!r} is not declared in tools.")
+    if mode == "ANY" and len(allowed) == 1:
+        return str(allowed[0])
+    return CALLING_MODES[mode]
+
+
+def read_schema(config: dict[str, Any]) -> str | None:
+    """The schema that the text must match, of whichever of the two kinds was sent."""
+    schema = config.get("responseJsonSchema") or json_schema(config.get("responseSchema") or {})
+    if not schema:
+        return None
+    if config.get("responseMimeType") not in ("application/json", "text/x.enum"):
+        raise ApiError("invalid_request", "response_schema needs response_mime_type application/json.")
+    return dump(schema).decode()
+
+
+def json_schema(schema: Any) -> Any:
+    """Google's own schema dialect as JSON schema: types in lower case, `nullable` as a type, `anyOf` as it is.
+
+    >>> json_schema({"type": "STRING", "nullable": True})
+    {'type': ['string', 'null']}
+    """
+    if isinstance(schema, list):
+        return [json_schema(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {
+        k: json_schema(v) if k != "enum" else v for k, v in schema.items() if k not in ("nullable", "propertyOrdering")
+    }
+    if isinstance(plain.get("type"), str):
+        plain["type"] = plain["type"].lower()
+        if schema.get("nullable"):
+            plain["type"] = [plain["type"], "null"]
+    return plain
 
 
 def read_sampling(config: dict[str, Any]) -> SamplingParams:

@@ -16,7 +16,7 @@ from labkit import registry, tokens
 from labkit.registry import Model
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
-from labkit.server.generation import Choice, Generation, TokenScore
+from labkit.server.generation import Choice, Generation, Piece, TokenScore
 from labkit.server.http import (
     EVENT_STREAM_TYPE,
     NO_CACHE,
@@ -34,6 +34,7 @@ from labkit.server.journal import mask
 from labkit.server.protocols import openai_batches, openai_embeddings, openai_files, openai_moderations
 from labkit.server.protocols.base import header, retirement, served
 from labkit.server.protocols.openai_request import ERROR_TYPES, JOURNALED, PROVIDERS, phrase, read_chat
+from labkit.server.protocols.openai_tools import call_object
 from labkit.server.shapes import Violation
 
 FINGERPRINT = "fp_labkit"
@@ -153,6 +154,7 @@ FINISH = {
     "stop": "stop",
     "stop_sequence": "stop",
     "length": "length",
+    "tool_calls": "tool_calls",
     "content_filter": "content_filter",
     "refusal": "stop",
 }
@@ -186,10 +188,13 @@ def _choice(choice: Choice, logprobs: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _said(choice: Choice) -> dict[str, str | None]:
+def _said(choice: Choice) -> dict[str, Any]:
     if choice.finish == "refusal":
         return {"content": None, "refusal": choice.text or "I'm sorry, I can't help with that."}
-    return {"content": choice.text, "refusal": None}
+    if not choice.calls:
+        return {"content": choice.text, "refusal": None}
+    calls = [call_object(part.tool.name, part.text, part.call_id) for part in choice.calls if part.tool]
+    return {"content": choice.text or None, "refusal": None, "tool_calls": calls}
 
 
 def _scores(generation: Generation) -> Iterator[dict[str, Any] | None]:
@@ -246,10 +251,10 @@ def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
         yield head + first % choice.index + end
     logged = generation.request.top_logprobs is not None
     for choice, piece in generation.pieces():
-        yield b'%s{"index":%d,"delta":{"content":%s},"logprobs":%s,"finish_reason":null}%s' % (
+        yield b'%s{"index":%d,"delta":%s,"logprobs":%s,"finish_reason":null}%s' % (
             head,
             choice.index,
-            dump_text(piece.text),
+            _delta(choice, piece),
             dump(logprobs_object(piece.scores)) if logged else b"null",
             end,
         )
@@ -259,6 +264,17 @@ def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
     if with_usage:
         yield head + b'],"usage":' + dump(usage_object(generation)) + b"}\n\n"
     yield b"data: [DONE]\n\n"
+
+
+def _delta(choice: Choice, piece: Piece) -> bytes:
+    """What a piece adds to the message: text, the head of a call, or a fragment of its arguments."""
+    part = piece.part
+    if part.tool is None:
+        return b'{"content":%s}' % dump_text(piece.text)
+    index = choice.calls.index(part)
+    if piece.text:
+        return b'{"tool_calls":[{"index":%d,"function":{"arguments":%s}}]}' % (index, dump_text(piece.text))
+    return dump({"tool_calls": [{"index": index, **call_object(part.tool.name, "", part.call_id)}]})
 
 
 def model_object(model: Model) -> dict[str, Any]:

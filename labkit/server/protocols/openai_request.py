@@ -11,13 +11,15 @@ from dataclasses import replace
 from typing import Any
 
 from labkit import prices
-from labkit.engine.base import Prompt, Role, Turn
+from labkit.engine.base import Call, Prompt, Role, Turn
 from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
 from labkit.server.generation import UNCAPPED, GenerationRequest
+from labkit.server.http import dump
 from labkit.server.prompt import Block, render
 from labkit.server.protocols.base import refuse_unserved, retirement, served
+from labkit.server.protocols.openai_tools import calls_text, read_calls, read_choice, read_format, read_tools
 from labkit.server.shapes import Field, Violation, check, check_value, type_name
 
 PROVIDERS = ("openai", "self-hosted")
@@ -167,14 +169,25 @@ def read_chat(body: dict[str, Any]) -> GenerationRequest:
         raise ApiError("not_found", gone, code="model_not_found", param="model")
     check_capabilities(body, model)
     check(body.get("stream_options") or {}, STREAM_OPTIONS, at="stream_options.")
+    tools = read_tools(body.get("tools") or [])
+    choice = read_choice(body.get("tool_choice"), tools)
+    wants_json, schema = read_format(body.get("response_format") or {"type": "text"})
     turns, blocks = read_messages(body["messages"])
+    blocks = [*(Block("tools", dump(t).decode(), opens=not n) for n, t in enumerate(body.get("tools") or [])), *blocks]
     rendered = render(place_breakpoints(blocks, body.get("prompt_cache_options") or {}, model), model)
     prompt_tokens = len(rendered)
     max_tokens = read_cap(body, model, prompt_tokens)
-    wants_json = (body.get("response_format") or {}).get("type") == "json_object"
     return GenerationRequest(
         model=model,
-        prompt=Prompt(turns, tier=model.tier or "standard", json=wants_json),
+        prompt=Prompt(
+            turns,
+            tier=model.tier or "standard",
+            json=wants_json,
+            schema=schema,
+            tools=tools,
+            tool_choice=choice,
+            parallel_calls=body.get("parallel_tool_calls") is not False,
+        ),
         prompt_tokens=prompt_tokens,
         rendered=rendered,
         sampling=read_sampling(body),
@@ -237,19 +250,17 @@ def _unsupported_parameter(name: str, advice: str = "") -> ApiError:
 
 
 def refuse_what_is_not_served(body: dict[str, Any]) -> None:
-    form = (body.get("response_format") or {"type": "text"}).get("type")
-    if form not in ("text", "json_object"):
-        raise refuse_unserved(f"response_format {form!r}")
-    forced = body.get("tool_choice") not in (None, "none", "auto")
-    if forced or body.get("functions"):
-        raise refuse_unserved("tool_choice" if forced else "functions")
+    if body.get("functions") or body.get("function_call"):
+        raise refuse_unserved("functions (the old form of tools)")
     if body.get("audio") or "audio" in (body.get("modalities") or ()):
         raise refuse_unserved("audio")
 
 
 def read_messages(messages: list[Any]) -> tuple[tuple[Turn, ...], list[Block]]:
     """The conversation for the engine, and its content parts for the tokenizer and the prompt cache."""
-    turns, blocks = [], []
+    turns: list[Turn] = []
+    blocks: list[Block] = []
+    made: dict[str, Call] = {}
     for n, message in enumerate(messages):
         at = f"messages[{n}]"
         if not isinstance(message, dict):
@@ -259,9 +270,23 @@ def read_messages(messages: list[Any]) -> tuple[tuple[Turn, ...], list[Block]]:
         if message["role"] not in ROLES:
             raise Violation(f"{at}.role", "choice", got=message["role"], choices=tuple(ROLES))
         parts = list(read_content(message, at))
-        blocks += parts
-        turns.append(Turn(ROLES[message["role"]], "".join(part.text for part in parts)))
+        calls = read_calls(message.get("tool_calls") or [], f"{at}.tool_calls")
+        blocks += [*parts, *([Block("assistant", calls_text(calls), opens=False)] if calls else [])]
+        made |= calls
+        text = "".join(part.text for part in parts)
+        tool = _answered_call(message, made, at) if message["role"] == "tool" else ""
+        turns.append(Turn(ROLES[message["role"]], text, calls=tuple(calls.values()), tool=tool))
     return tuple(turns), blocks
+
+
+def _answered_call(message: dict[str, Any], made: dict[str, Call], at: str) -> str:
+    """The name of the tool whose result a message brings."""
+    if message.get("tool_call_id") is None:
+        raise Violation(f"{at}.tool_call_id", "missing")
+    if message["tool_call_id"] not in made:
+        text = "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
+        raise ApiError("invalid_request", f"Invalid parameter: {text}", param=f"{at}.role")
+    return made[message["tool_call_id"]].name
 
 
 def read_content(message: dict[str, Any], at: str) -> Iterator[Block]:
