@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from labkit import __version__, registry, tokens
@@ -29,6 +30,7 @@ SETTINGS = {
     "pace": Field("number", low=0, high=100, nullable=False),
     "clock": Field("object", nullable=False),
     "limits": Field("object", nullable=False),
+    "batches": Field("object", nullable=False),
 }
 CLOCK = {
     "rate": Field("number", low=0.001, high=1e6, nullable=False),
@@ -40,6 +42,12 @@ LIMITS = {
     "tokens_per_minute": Field("integer", low=1),
     "requests_per_day": Field("integer", low=1),
     "tokens_per_day": Field("integer", low=1),
+}
+BATCHES = {
+    "validating_s": Field("number", low=0, high=1e6, nullable=False),
+    "queue_s": Field("number", low=0, high=1e6, nullable=False),
+    "lines_per_s": Field("number", low=1e-6, high=1e6, nullable=False),
+    "finalizing_s": Field("number", low=0, high=1e6, nullable=False),
 }
 DISTRIBUTION = {
     "provider": Field("string"),
@@ -154,11 +162,13 @@ class Control:
         clock, limits = body.get("clock", {}), body.get("limits", {})
         check(clock, CLOCK, at="clock.")
         check(limits, LIMITS, at="limits.")
+        check(batches := body.get("batches", {}), BATCHES, at="batches.")
         model = _model(limits["model"]) if limits.get("model") else None
         if "seed" in body:
             tenant.reseed(body["seed"])
         if "pace" in body:
             tenant.pace = float(body["pace"])
+        tenant.batch_pace = replace(tenant.batch_pace, **{name: float(value) for name, value in batches.items()})
         if "rate" in clock:
             tenant.clock.rate = float(clock["rate"])
         tenant.clock.advance(float(clock.get("advance_s", 0)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from random import Random, SystemRandom
 from typing import Any, Protocol, TypeVar, cast
 
@@ -95,6 +95,7 @@ class Tenant:
             "clock": {"rate": self.clock.rate, "now": self.clock.now()},
             "limits": _as_dict(self.limits),
             "model_limits": {model: _as_dict(limits) for model, limits in self.model_limits.items()},
+            "batches": asdict(self.batch_pace),
         }
 
 
