@@ -42,11 +42,6 @@ class Answer:
     runners_up: tuple[tuple[str, float], ...] = ()
     """Other intents that were considered, with their scores."""
 
-    @property
-    def key(self) -> object:
-        """Answers with the same key are the same text."""
-        return self.template
-
 
 class _Chosen(NamedTuple):
     match: Match
@@ -91,7 +86,8 @@ class Library:
     def _label(self, labelling: labels.Labelling, prompt: Prompt) -> Answer:
         variant = self.intents[LABEL].variants[0]
         holds = conditions.detect(prompt.system, prompt.last_user, json=prompt.json)
-        template = labels.template(labelling, variant.template, json="json" in holds)
+        json = prompt.json or ("json" in holds and not labelling.shots)
+        template = labels.template(labelling, variant.template, json=json)
         slots = {name: f"{share:.3f}" for name, share in labelling.shares}
         return Answer(LABEL, template, f"{variant.file}:{variant.line}", 1.0, labelling.item, holds, slots)
 

@@ -19,7 +19,7 @@ from labkit.engine.answers import Answer, Library
 from labkit.engine.base import O200K, Prompt, Vocabulary
 from labkit.engine.lattice import Lattice, State
 from labkit.engine.ngrams import NGrams
-from labkit.engine.template import sample
+from labkit.engine.template import Template, sample
 from labkit.sampling import Distribution
 from labkit.tokens import encoding
 
@@ -48,12 +48,12 @@ class EmbeddedEngine:
         """
         self._encoding = encoding(O200K.encoding)
         self.library = Library(extra_folders)
-        self._lattices: OrderedDict[object, Lattice] = OrderedDict()
+        self._lattices: OrderedDict[tuple[Template, bool], Lattice] = OrderedDict()
 
     def open(self, prompt: Prompt) -> Decoder:
         """Read the prompt. An assistant turn at the end is continued."""
         answer = self.answer(prompt)
-        lattice = self.lattice(answer)
+        lattice = self.lattice(answer, strict=prompt.json)
         prefix = prompt.turns[-1].text if prompt.turns and prompt.turns[-1].role == "assistant" else ""
         if not prefix:
             return Decoder(self, lattice, lattice.start, (O200K.end, O200K.end))
@@ -65,15 +65,16 @@ class EmbeddedEngine:
         """What is going to be said to a prompt, and why."""
         return self.library.answer(prompt)
 
-    def lattice(self, answer: Answer) -> Lattice:
-        """The automaton of an answer; those of the last prompts are kept."""
-        known = self._lattices.get(answer.key)
+    def lattice(self, answer: Answer, *, strict: bool = False) -> Lattice:
+        """The automaton of an answer; those of the last prompts are kept. A strict one lets nothing else come."""
+        key = answer.template, strict
+        known = self._lattices.get(key)
         if known is None:
-            known = self._lattices[answer.key] = Lattice(answer.template, self.encode, source=answer.source)
+            known = self._lattices[key] = Lattice(answer.template, self.encode, source=answer.source, strict=strict)
             if len(self._lattices) > LATTICES_KEPT:
                 self._lattices.popitem(last=False)
         else:
-            self._lattices.move_to_end(answer.key)
+            self._lattices.move_to_end(key)
         return known
 
     def encode(self, text: str) -> list[int]:
@@ -87,8 +88,11 @@ class EmbeddedEngine:
         texts = [sample(t, rng) for t in self.library.templates() for _ in range(EXPANSIONS)]
         return NGrams(self._encoding.encode_ordinary_batch(texts, num_threads=2))
 
-    def mix(self, state: State) -> Distribution:
+    def mix(self, state: State, lattice: Lattice) -> Distribution:
         """The distribution at a state of a lattice, built once."""
+        if lattice.strict:
+            state.distribution = Distribution.of(state.branches(), vocab=O200K.size)
+            return state.distribution
         peaks = {token: (1 - NEAR - FAR) * p for token, p in state.branches().items()}
         for token, p in self.ngrams.near(state.last, NEIGHBOURS):
             peaks[token] = peaks.get(token, 0.0) + NEAR * p
@@ -111,7 +115,7 @@ class Decoder:
         state = self.state
         if state is None:
             return self._engine.ngrams.distribution(self._before, self._last)
-        return state.distribution or self._engine.mix(state)
+        return state.distribution or self._engine.mix(state, self.lattice)
 
     def advance(self, token: int) -> None:
         """`token` was generated."""

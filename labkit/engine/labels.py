@@ -10,11 +10,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from json import dumps
 
 from labkit.engine import sentiment
 from labkit.engine.base import Prompt
 from labkit.engine.conditions import detect
-from labkit.engine.template import Choice, Template, Text, fill, parse
+from labkit.engine.template import Choice, Template, Text, fill
 
 KEEPS_FORMAT = (0.0, 0.8, 0.95, 1.0)
 """By number of examples; the last stands for more."""
@@ -81,8 +82,8 @@ def read(prompt: Prompt) -> Labelling | None:
 
 def template(labelling: Labelling, chatty: Template, *, json: bool = False) -> Template:
     """What may be answered. `chatty` is how a model speaks that was given no format; it has the slot $label."""
-    if json and not labelling.shots:
-        options = [(p, parse(f'{{"label": "{name.lower()}"}}')) for name, p in labelling.shares]
+    if json and not any(shot.answer.lstrip().startswith("{") for shot in labelling.shots):
+        options = [(p, (Text(dumps({"label": _bare(name)}, ensure_ascii=False)),)) for name, p in labelling.shares]
         return (Choice(tuple(options)),)
     exact = [(p * labelling.adherence, (Text(name),)) for name, p in labelling.shares]
     spoken = [

@@ -68,8 +68,10 @@ class State:
 class Lattice:
     """The token automaton of one filled template."""
 
-    def __init__(self, template: Template, encode: Callable[[str], list[int]], *, source: str = "") -> None:
-        self.source = source
+    def __init__(
+        self, template: Template, encode: Callable[[str], list[int]], *, source: str = "", strict: bool = False
+    ) -> None:
+        self.source, self.strict = source, strict
         self._encode = encode
         self._nodes: list[str | tuple[tuple[float, int], ...]] = [""]
         self._next: list[int] = [END_NODE]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Set
+from random import Random
 
 from labkit.engine.conditions import LANGUAGES, PERSONAS
-from labkit.engine.template import Template, first_sentence, map_text, splice
+from labkit.engine.template import Template, first_sentence, map_text, sample, splice
 
 Wrapper = Callable[[str], Template | None]
 """Gives the template `manner-NAME` of the texts, with a slot $answer; None if nobody wrote one."""
@@ -14,9 +15,11 @@ Wrapper = Callable[[str], Template | None]
 
 def apply(template: Template, missing: Set[str], wrapper: Wrapper) -> Template:
     """The answer, cut to its first sentence if it should be short, then wrapped: as a persona, with a word about the
-    language, as JSON."""
-    if missing & {"terse", "word", "json"}:
-        template = first_sentence(template)
+    language, as JSON. An answer that is JSON already stays as it is."""
+    if _is_json(template):
+        return template
+    if missing & {"terse", "word"}:
+        template = _shorter(template)
     for name in (*PERSONAS, *LANGUAGES):
         if name in missing and (wrap := wrapper(name)):
             template = splice(wrap, "answer", template)
@@ -24,6 +27,20 @@ def apply(template: Template, missing: Set[str], wrapper: Wrapper) -> Template:
     if "json" in missing and (wrap := wrapper("json")):
         template = splice(wrap, "answer", map_text(template, _inside_json))
     return template
+
+
+def _shorter(template: Template) -> Template:
+    """The first sentence, unless that is only the lead of a list or of code."""
+    cut = first_sentence(template)
+    lead = sample(cut, Random(0))
+    return template if lead.endswith(":") or lead.startswith(("```", "- ", "1. ", "|")) else cut
+
+
+def _is_json(template: Template) -> bool:
+    try:
+        return isinstance(json.loads(sample(template, Random(0))), dict)
+    except ValueError:
+        return False
 
 
 def _inside_json(text: str) -> str:

@@ -41,12 +41,14 @@ class Sample:
     tokens: int
 
 
-def generate(engine: EmbeddedEngine, prompt: Prompt, params: SamplingParams, seed: int) -> Sample:
+def generate(
+    engine: EmbeddedEngine, prompt: Prompt, params: SamplingParams, seed: int, *, longest: int = LONGEST
+) -> Sample:
     """One text, and how much of it the n-gram model wrote."""
     decoder, sampler = engine.open(prompt), Sampler(params, Random(seed))
     tokens: list[int] = []
     strayed = 0
-    while len(tokens) < LONGEST and (token := sampler.pick(decoder.distribution())) != O200K.end:
+    while len(tokens) < longest and (token := sampler.pick(decoder.distribution())) != O200K.end:
         decoder.advance(token)
         tokens.append(token)
         strayed += decoder.state is None
