@@ -29,6 +29,7 @@ from labkit.server.protocols.base import Protocol, refusal_of
 from labkit.server.protocols.bedrock import BedrockProtocol
 from labkit.server.protocols.gemini import GeminiProtocol
 from labkit.server.protocols.openai import OpenAIProtocol
+from labkit.server.protocols.vllm import VLLMProtocol
 from labkit.server.tenants import Tenants
 
 Scope = MutableMapping[str, Any]
@@ -44,6 +45,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
 PROTOCOLS: tuple[type[Protocol], ...] = (
     AzureProtocol,
     BedrockProtocol,
+    VLLMProtocol,
     GeminiProtocol,
     AnthropicProtocol,
     OpenAIProtocol,
