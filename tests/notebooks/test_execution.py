@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,7 +32,11 @@ def fresh(save_notebooks: ModuleType) -> Any:
 
 
 def code(notebook: Any) -> list[Any]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return code_of(notebook.cells)
+
+
+def code_of(cells: list[Any]) -> list[Any]:
+    return [cell for cell in cells if cell.cell_type == "code"]
 
 
 def failures(cell: Any) -> list[str]:
@@ -57,6 +62,18 @@ def test_lesson_writes_no_warning(lesson: Path, fresh: Any) -> None:
     notebook, _ = fresh(lesson)
     outputs = [output for cell in code(notebook) for output in cell.outputs]
     assert [o.text for o in outputs if o.output_type == "stream" and o.name == "stderr"] == []
+
+
+def test_lesson_runs_again_in_the_same_kernel(lesson: Path, tmp_path: Path, save_notebooks: ModuleType) -> None:
+    """Run All, and Run All again without a restart: nothing that a page leaves behind changes what it shows."""
+    page = save_notebooks.read(lesson)
+    once = len(page.cells)
+    page.cells += deepcopy(page.cells)
+    for cell in page.cells[once:]:
+        cell.id += "-again"
+    save_notebooks.save(page, tmp_path / lesson.name)
+    cells = save_notebooks.run(tmp_path / lesson.name).cells
+    assert [kinds(cell) for cell in code_of(cells[:once])] == [kinds(cell) for cell in code_of(cells[once:])]
 
 
 def test_saved_page_shows_what_a_fresh_run_shows(lesson: Path, fresh: Any, save_notebooks: ModuleType) -> None:
