@@ -150,7 +150,8 @@ class Control:
     async def health(self, request: Request) -> Answer:
         lab = self._lab
         uptime = round(time.monotonic() - lab.started, 3)
-        counts = {"tenants": len(lab.tenants), "requests": lab.requests}
+        idle = round(time.monotonic() - lab.last_active, 3)
+        counts = {"idle_s": idle, "tenants": len(lab.tenants), "requests": lab.requests}
         return Response.json({"ok": True, "version": __version__, "pid": os.getpid(), "uptime_s": uptime, **counts})
 
     async def tenant(self, request: Request) -> Answer:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-from labkit import registry, tokens
+from labkit import registry
 from labkit.registry import Model
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
@@ -31,9 +31,16 @@ from labkit.server.http import (
     dump_text,
 )
 from labkit.server.journal import mask
-from labkit.server.protocols import openai_batches, openai_embeddings, openai_files, openai_moderations
+from labkit.server.protocols import (
+    openai_batches,
+    openai_embeddings,
+    openai_files,
+    openai_moderations,
+    openai_responses,
+)
 from labkit.server.protocols.base import header, retirement, served
 from labkit.server.protocols.openai_request import ERROR_TYPES, JOURNALED, PROVIDERS, phrase, read_chat
+from labkit.server.protocols.openai_scores import scored_tokens
 from labkit.server.protocols.openai_tools import call_object
 from labkit.server.shapes import Violation
 
@@ -223,17 +230,7 @@ def usage_object(generation: Generation) -> dict[str, Any]:
 
 
 def logprobs_object(scores: list[TokenScore]) -> dict[str, Any]:
-    return {"content": [_scored(s.id, s.logprob, s.top) for s in scores], "refusal": None}
-
-
-def _scored(token: int, logprob: float, top: tuple[tuple[int, float], ...] | None) -> dict[str, Any]:
-    raw = tokens.encoding("o200k_base").decode_single_token_bytes(token) if token < 199_998 else b"<|endoftext|>"
-    shown = {
-        "token": raw.decode("utf-8", "backslashreplace"),
-        "logprob": logprob if logprob > -math.inf else -9999.0,
-        "bytes": list(raw),
-    }
-    return shown if top is None else {**shown, "top_logprobs": [_scored(t, lp, None) for t, lp in top]}
+    return {"content": scored_tokens(scores), "refusal": None}
 
 
 def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
@@ -289,6 +286,7 @@ ROUTES = [
     Route("POST", "/v1/chat/completions", chat_completions),
     Route("GET", "/v1/models", list_models),
     Route("GET", "/v1/models/{model}", get_model),
+    *openai_responses.ROUTES,
     *openai_embeddings.ROUTES,
     *openai_moderations.ROUTES,
     *openai_files.ROUTES,

@@ -157,16 +157,9 @@ def _listed(choices: tuple[str, ...]) -> str:
 
 def read_chat(body: dict[str, Any]) -> GenerationRequest:
     """A chat completion's body, checked against the table, then against the model's capability row."""
-    model = find_model(body.get("model"))
-    check(body, SELF_HOSTED_FIELDS if model and model.provider == "self-hosted" else FIELDS)
-    if model is None:
-        raise ApiError(
-            "not_found",
-            f"The model `{body['model']}` does not exist or you do not have access to it.",
-            code="model_not_found",
-        )
-    if gone := retirement(model):
-        raise ApiError("not_found", gone, code="model_not_found", param="model")
+    named = find_model(body.get("model"))
+    check(body, SELF_HOSTED_FIELDS if named and named.provider == "self-hosted" else FIELDS)
+    model = known_model(body["model"])
     check_capabilities(body, model)
     check(body.get("stream_options") or {}, STREAM_OPTIONS, at="stream_options.")
     tools = read_tools(body.get("tools") or [])
@@ -197,6 +190,17 @@ def read_chat(body: dict[str, Any]) -> GenerationRequest:
         seed=body.get("seed"),
         top_logprobs=(body.get("top_logprobs") or 0) if body.get("logprobs") else None,
     )
+
+
+def known_model(model_id: str) -> Model:
+    """The row of a model that is there and not retired."""
+    model = find_model(model_id)
+    if model is None:
+        message = f"The model `{model_id}` does not exist or you do not have access to it."
+        raise ApiError("not_found", message, code="model_not_found")
+    if gone := retirement(model):
+        raise ApiError("not_found", gone, code="model_not_found", param="model")
+    return model
 
 
 def find_model(model_id: object) -> Model | None:
@@ -256,13 +260,13 @@ def refuse_what_is_not_served(body: dict[str, Any]) -> None:
         raise refuse_unserved("audio")
 
 
-def read_messages(messages: list[Any]) -> tuple[tuple[Turn, ...], list[Block]]:
+def read_messages(messages: list[Any], where: str = "messages") -> tuple[tuple[Turn, ...], list[Block]]:
     """The conversation for the engine, and its content parts for the tokenizer and the prompt cache."""
     turns: list[Turn] = []
     blocks: list[Block] = []
     made: dict[str, Call] = {}
     for n, message in enumerate(messages):
-        at = f"messages[{n}]"
+        at = f"{where}[{n}]"
         if not isinstance(message, dict):
             raise Violation(at, "type", got=message, kind="object")
         if message.get("role") is None:
