@@ -220,6 +220,10 @@ class Batches:
             return phase
         return "finalizing" if batch.cancelled_at is None else "cancelling"
 
+    def phase_at_end(self, batch: Batch) -> Phase:
+        """How a batch ends, as far as is known now."""
+        return batch.schedule.end[1]
+
     async def look(self, exchange: Exchange, *batches: Batch, finish: Finish | None = None) -> None:
         """Bring batches up to the lab's time, or as far as a few seconds go."""
         started = [self._work_on(batch, exchange.protocol, exchange.engine, finish) for batch in batches]
