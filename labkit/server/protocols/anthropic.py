@@ -42,6 +42,7 @@ from labkit.server.protocols.anthropic_request import (
     read_message,
     read_prompt,
 )
+from labkit.server.protocols import anthropic_batches
 from labkit.server.protocols.base import header
 from labkit.server.shapes import Violation, check
 
@@ -54,7 +55,7 @@ class AnthropicProtocol:
     name = "anthropic"
 
     def __init__(self) -> None:
-        self.routes = Routes(ROUTES)
+        self.routes = Routes([*anthropic_batches.ROUTES, *ROUTES])
 
     def claims(self, request: Request) -> bool:
         return request.path.startswith("/v1/messages") or "anthropic-version" in request.headers

@@ -31,7 +31,7 @@ from labkit.server.http import (
     Routes,
     dump,
 )
-from labkit.server.protocols import gemini_embeddings
+from labkit.server.protocols import gemini_batches, gemini_embeddings, gemini_files
 from labkit.server.protocols.base import served
 from labkit.server.protocols.gemini_request import (
     FIELDS,
@@ -45,7 +45,7 @@ from labkit.server.protocols.gemini_request import (
 )
 from labkit.server.shapes import Violation, check
 
-METHOD = re.compile(r":(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$")
+METHOD = re.compile(r":(generateContent|streamGenerateContent|countTokens|embedContent|\w*[bB]atch\w+Content\w*)$")
 
 # --- the protocol ----------------------------------------------------------------------------------------------------
 
@@ -56,16 +56,17 @@ class GeminiProtocol:
     name = "gemini"
 
     def __init__(self) -> None:
-        self.routes = Routes([*ROUTES, *gemini_embeddings.ROUTES])
+        # Those with a verb after the colon come first: `/models/{model}` would swallow it.
+        self.routes = Routes([*gemini_embeddings.ROUTES, *gemini_batches.ROUTES, *gemini_files.ROUTES, *ROUTES])
 
     def claims(self, request: Request) -> bool:
         path = request.path
-        if path.startswith(("/v1beta/", "/v1alpha/", "/models/")) or path == "/models" or METHOD.search(path):
+        if path.startswith(("/v1beta/", "/v1alpha/", "/models/", "/upload/")) or path == "/models" or METHOD.search(path):
             return True
         return "x-goog-api-key" in request.headers or "key" in request.query
 
     def key(self, request: Request) -> str:
-        if key := request.headers.get("x-goog-api-key") or request.query.get("key") or request.bearer:
+        if key := request.headers.get("x-goog-api-key") or request.query.get("key") or request.bearer or gemini_files.upload_key(request):
             return key
         raise ApiError(
             "permission",
