@@ -26,8 +26,8 @@ from random import Random
 NEVER = -math.inf
 PARAMS_KEPT = 32
 """Parameter sets whose shaped distributions are kept."""
-SHAPED_KEPT = 2_000
-"""Shaped distributions kept for one parameter set: some 15 MB when the text is word soup, far less otherwise."""
+SHAPED_KEPT = 1_500
+"""Shaped distributions kept for one parameter set: some 10 MB when the text is word soup, far less otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,13 +43,13 @@ class Distribution:
     """
 
     ids: tuple[int, ...]
-    """Listed token ids, most probable first; ties by lower id. An id at or above `vocab` (end of text) may be listed."""
+    """Listed token ids, most probable first; ties by lower id. An id from `vocab` up (end of text) may be listed."""
     probs: tuple[float, ...]
     """Probability of each listed id, in the same order."""
     floor: float
     """Probability of each token of the tail."""
     tail: int
-    """How many unlisted ids carry the floor: the lowest `tail` of them. All, unless top-k or top-p cut into the floor."""
+    """How many unlisted ids carry the floor: the lowest `tail` of them. All, unless top-k or top-p cut the floor."""
     vocab: int
     """Token ids 0 to vocab - 1 exist."""
     _sorted: tuple[int, ...] = field(repr=False)

@@ -62,7 +62,7 @@ class Library:
     def templates(self) -> Iterator[Template]:
         """Every template with its slots filled by stand-ins."""
         for intent in self.intents.values():
-            names = intent.slots | SKILL_SLOTS.get(intent.skill, set())
+            names = intent.slots | SKILL_SLOTS.get(intent.skill or "", set())
             values = {name: name.replace("_", " ") for name in names}
             if intent.table:
                 values |= dict(zip(intent.table.columns, intent.table.rows[0], strict=True))

@@ -1,20 +1,25 @@
-"""What a system prompt (or the prompt itself) says about how to answer: short, one word, JSON, for a child, as a pirate, in French.
+"""What a system prompt, or the prompt itself, says about how to answer: in one word, as JSON, for a child, as a pirate.
 
-A condition is a short name that a source file can ask for with `### when:`. Only the wording decides; nothing is guessed
-from the topic.
+A condition is a short name that a source file can ask for with `### when:`. Only the wording decides; nothing is
+guessed from the topic.
 """
 
 from __future__ import annotations
 
 import re
 
-_NUMBER = r"(?:one|a single|1)"
+_ONE = r"(?:one|a single|1)"
+_ORDER = r"\b(?:in|with|only|just|use|exactly|reply|answer)\b[^.!?\n]{0,30}"
+_OUTPUT = r"\b(?:as|in|only|valid|return|reply|respond|answer|output|produce|use)\b[^.!?\n]{0,30}"
+_AGE = r"(?:five|six|seven|eight|nine|ten|5|6|7|8|9|10)[- ]years?[- ]olds?"
 _PATTERNS = {
-    "word": rf"\b(?:in|with|only|just|use|exactly|reply|answer)\b[^.!?\n]{{0,30}}\b{_NUMBER}[- ]word\b(?!s)|\bone[- ]word (?:answer|reply|response)",
-    "terse": rf"\b(?:terse|concise|concisely|brief|briefly|short(?:ly)? answers?|be short|keep (?:it|answers|your answers|replies) (?:very )?short"
-    rf"|{_NUMBER} (?:short |single |brief )?(?:sentence|line)|in (?:a )?few words|no more than (?:one|ten|10|a dozen|twenty|20) |tl;?dr|succinct\w*)\b",
-    "child": r"\b(?:child|children|kids?|toddler|(?:five|six|seven|eight|nine|ten|5|6|7|8|9|10)[- ]years?[- ]olds?|like i'?m (?:five|5)|eli5|primary school|young learner)\b",
-    "json": r"\b(?:(?:as|in|only|valid|return|reply|respond|answer|output|produce|use)\b[^.!?\n]{0,30}\bjson\b(?! ?(?:file|schema|parser|module))|json (?:object|only|format))",
+    "word": rf"{_ORDER}\b{_ONE}[- ]word\b(?!s)|\bone[- ]word (?:answer|reply|response)",
+    "terse": r"\b(?:terse|concise(?:ly)?|brief(?:ly)?|short(?:ly)? answers?|be short|tl;?dr|succinct\w*"
+    r"|in (?:a )?few words"
+    r"|keep (?:it|answers|your answers|replies) (?:very )?short|no more than (?:one|ten|10|a dozen|twenty|20)"
+    rf"|{_ONE} (?:short |single |brief )?(?:sentence|line))\b",
+    "child": rf"\b(?:child|children|kids?|toddler|{_AGE}|like i'?m (?:five|5)|eli5|primary school|young learner)\b",
+    "json": rf"{_OUTPUT}\bjson\b(?! ?(?:file|schema|parser|module))|\bjson (?:object|only|format)",
     "pirate": r"\bpirates?\b",
     "bard": r"\b(?:shakespear\w*|the bard|elizabethan)\b",
     "robot": r"\b(?:a|as) robot\b|\brobot voice\b",
@@ -24,6 +29,14 @@ _PATTERNS = {
     "es": r"\b(?:in|into|speak|use|only) spanish\b|\ben español\b",
     "ko": r"\b(?:in|into|speak|use|only) korean\b|한국어로",
 }
+_ASIDES = re.compile(
+    rf"(?:,? (?:to|for|like i'?m) (?:a |an |my )?(?:child|kid|toddler|{_AGE}|five|5)|\beli5:?"
+    r"|,? in (?:just |only |exactly )?(?:a|one|a single|two|three|four|a few|\d+) (?:short |simple )?"
+    r"(?:sentences?|words?|lines?)"
+    r"|,? (?:in|as) (?:valid )?json|,? (?:as|like) (?:if you were )?an? (?:pirate|robot)|,? briefly"
+    r"|\b(?:answer|reply|respond|speak) in (?:french|german|spanish|korean)\b[:.,]?)(?=\W|$)",
+    re.IGNORECASE,
+)
 _COMPILED = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _PATTERNS.items()}
 _IN_PROMPT = ("word", "terse", "child", "json")
 """What the user's own words may ask for; a persona or a language in a question is more often its topic."""
@@ -49,7 +62,16 @@ def detect(system: str, prompt: str, *, json: bool = False) -> frozenset[str]:
     return frozenset(found)
 
 
+def without_manner(prompt: str) -> str:
+    """The prompt without the words about how to answer, so that what is asked can be found.
+
+    >>> without_manner("Explain recursion to a five-year-old in one sentence")
+    'Explain recursion'
+    """
+    return _ASIDES.sub("", prompt).strip() or prompt
+
+
 def _asks_for(name: str, prompt: str) -> bool:
-    """`Answer in French: ...` or `... Talk like a pirate.` in the user's own words."""
-    manner = r"\b(?:answer|reply|respond|talk|speak|explain (?:it|this))\b[^.!?\n]{0,20}"
+    """`Answer in French: ...`, `... as a pirate` or `... Talk like a pirate.` in the user's own words."""
+    manner = r"\b(?:(?:answer|reply|respond|talk|speak|explain (?:it|this))\b[^.!?\n]{0,20}|(?:as|like) an? )"
     return bool(re.search(manner + "(?:" + _PATTERNS[name] + ")", prompt, re.IGNORECASE))

@@ -1,7 +1,7 @@
 """Where a distribution came from: the intent, the answer and the branches that were open.
 
-    >>> explain("What is an API?").intent
-    'api'
+>>> explain("What is an API?").intent
+'api'
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Explanation:
     """Likeliest first."""
 
 
-def explain(prompt: str | Prompt | Sequence[Turn], so_far: str = "", *, engine: EmbeddedEngine | None = None) -> Explanation:
+def explain(
+    prompt: str | Prompt | Sequence[Turn], so_far: str = "", *, engine: EmbeddedEngine | None = None
+) -> Explanation:
     """What the next token after `so_far` depends on."""
     engine = engine or _shipped()
     asked = _as_prompt(prompt)

@@ -1,8 +1,9 @@
 """Which intent a prompt means, and what stands in its slots.
 
-Prompts are compared with the example prompts as weighted bags of words: stems after synonyms and spelling, each with its
-inverse document frequency over intents (Spärck Jones 1972), plus pairs of neighbours. The score is the Dice coefficient
-of the weights, so that a word that only one side has counts against: "What is an aardvark?" is not "What is an API?".
+Prompts are compared with the example prompts as weighted bags of words: stems after synonyms and spelling, each with
+its inverse document frequency over intents (Spärck Jones 1972), plus pairs of neighbours. The score is the Dice
+coefficient of the weights, so that a word that only one side has counts against: "What is an aardvark?" is not
+"What is an API?".
 Slots are found by aligning prompt and example (Needleman & Wunsch 1970), and the words in them then count for nothing.
 """
 
@@ -11,12 +12,16 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from labkit.engine.conditions import without_manner
 from labkit.engine.skills import NUMBER_WORDS
 from labkit.engine.source import Example, Intent
 from labkit.engine.words import FUNCTION_WORDS, Language, Speller, Word
+
+_T = TypeVar("_T")
 
 THRESHOLD = 0.5
 """Below this score nothing was meant that the engine knows."""
@@ -28,7 +33,7 @@ UNKNOWN = 1.3
 OPEN_SLOT = 0.88
 """Factor on the score of an example with slots that no table checks: they take in any words."""
 LONGEST = 90
-"""Words of a prompt that are looked at, half from each end; the middle of a long document says little about the question."""
+"""Words of a prompt that are looked at, half from each end: the middle of a long document is seldom the question."""
 CANDIDATES = 14
 SLOT_WORDS = 10
 WIDE_SLOTS = frozenset({"text", "items", "code", "question"})
@@ -94,7 +99,7 @@ class Finder:
         self._sums = [self._weigh(Counter(p.stems)) for p in self._patterns]
 
     def _parts(self, text: str, numeric: bool) -> Iterable[str]:
-        for n, piece in enumerate(_PART.split(text)):
+        for n, piece in enumerate(_PART.split(without_manner(text))):
             stems = [f"${piece}"] if n % 2 else self.language.stems(piece)
             yield from map(_number_as_such, stems) if numeric else stems
 
@@ -108,6 +113,7 @@ class Finder:
 
     def find(self, prompt: str) -> list[Match]:
         """The intents that score best, best first, one match each. Thresholds are the caller's business."""
+        prompt = without_manner(prompt)
         words = self._words(prompt)
         best: dict[str, Match] = {}
         for n in self._candidates(words):
@@ -153,11 +159,13 @@ class Finder:
         if not mine or not theirs:
             return 0.0
         single = self._dice(Counter(mine), Counter(theirs), self.weight)
-        pairs = self._dice(Counter(_pairs(mine)), Counter(_pairs(theirs)), lambda p: self.weight(p[0]) + self.weight(p[1]))
+        pairs = self._dice(
+            Counter(_pairs(mine)), Counter(_pairs(theirs)), lambda p: self.weight(p[0]) + self.weight(p[1])
+        )
         return (1 - PAIRS) * single + PAIRS * pairs
 
     @staticmethod
-    def _dice(a: Counter, b: Counter, weight) -> float:  # type: ignore[no-untyped-def, type-arg]
+    def _dice(a: Counter[_T], b: Counter[_T], weight: Callable[[_T], float]) -> float:
         total = sum(n * weight(x) for x, n in a.items()) + sum(n * weight(x) for x, n in b.items())
         return 2 * sum(n * weight(x) for x, n in (a & b).items()) / total if total else 1.0
 

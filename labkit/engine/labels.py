@@ -22,9 +22,9 @@ KEEPS_FORMAT = (0.0, 0.8, 0.95, 1.0)
 KEEPS_INSTRUCTION = 0.93
 """Share of answers that are a bare label when the prompt names the labels or asks for one word."""
 OPPOSITES = (
-    ("positive", "negative"), ("pos", "neg"), ("good", "bad"), ("happy", "unhappy"), ("happy", "sad"), ("satisfied", "dissatisfied"),
-    ("favourable", "unfavourable"), ("like", "dislike"), ("thumbs up", "thumbs down"), ("👍", "👎"), ("🙂", "🙁"),
-    ("😀", "😞"), ("+", "-"), ("1", "0"), ("p", "n"), ("yes", "no"), ("up", "down"),
+    ("positive", "negative"), ("pos", "neg"), ("good", "bad"), ("happy", "unhappy"), ("happy", "sad"),
+    ("satisfied", "dissatisfied"), ("favourable", "unfavourable"), ("like", "dislike"), ("thumbs up", "thumbs down"),
+    ("👍", "👎"), ("🙂", "🙁"), ("😀", "😞"), ("+", "-"), ("1", "0"), ("p", "n"), ("yes", "no"), ("up", "down"),
 )  # fmt: skip
 """Names of positive and negative, in the same style."""
 NEUTRAL = ("neutral", "neu", "mixed")
@@ -36,9 +36,11 @@ _ASKS = re.compile(
     r"\b(?:positive or negative|positive, negative|pos or neg)\b|\bwhich (?:category|queue|team|label)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_ITEM = re.compile(r"(?::|\n)\s*(\S.*)\Z|[\"“](.+?)[\"”]", re.DOTALL)
+_QUOTED = re.compile(r"(?<!\w)[\"“'‘](\S.*?)[\"”'’](?!\w)", re.DOTALL)
+_AFTER_COLON = re.compile(r"(?::|\n)\s*(\S.*)\Z", re.DOTALL)
 _LABELS = re.compile(
-    r"\b(?:as|into|one of|labels?|categories|queues?|either|teams?|with|answer|reply)\b(?: are| is| only| exactly| either| one of)*\s*[:(]?\s*"
+    r"\b(?:as|into|one of|labels?|categories|queues?|either|teams?|with|answer|reply)\b"
+    r"(?: are| is| only| exactly| either| one of)*\s*[,:(]?\s*"
     r"((?:[\w-]+(?:\s*,\s*or\s+|\s*,\s*|\s+or\s+|\s*/\s*|\s*\|\s*))+[\w-]+)",
     re.IGNORECASE,
 )
@@ -86,9 +88,7 @@ def template(labelling: Labelling, chatty: Template, *, json: bool = False) -> T
         options = [(p, (Text(dumps({"label": _bare(name)}, ensure_ascii=False)),)) for name, p in labelling.shares]
         return (Choice(tuple(options)),)
     exact = [(p * labelling.adherence, (Text(name),)) for name, p in labelling.shares]
-    spoken = [
-        (p * (1 - labelling.adherence), fill(chatty, {"label": _bare(name)})) for name, p in labelling.shares
-    ]
+    spoken = [(p * (1 - labelling.adherence), fill(chatty, {"label": _bare(name)})) for name, p in labelling.shares]
     return (Choice(tuple((p, t) for p, t in (*exact, *spoken) if p > 0)),)
 
 
@@ -103,18 +103,31 @@ def _shots(prompt: Prompt) -> tuple[Shot, ...]:
 
 def _item(prompt: Prompt, shots: Sequence[Shot]) -> str | None:
     said = prompt.last_user
-    if _ASKS.search(said) and (found := _ITEM.search(said)):
-        return found[1] or found[2]
+    if _ASKS.search(said) and (found := _given(said)):
+        return found[1]
     if _ASKS.search(prompt.system):
         return said
-    if shots and (_ASKS.search(shots[0].text) or all(_polarity(s.answer) for s in shots)):
+    if shots and (_ASKS.search(shots[0].text) or _look_like_labels(shots)) and not said.rstrip().endswith("?"):
         return said
     return None
 
 
+def _look_like_labels(shots: Sequence[Shot]) -> bool:
+    """Whether answers that nobody introduced as labels are some: two or more, of one frame, all with a mood."""
+    found = [_find_name(shot.answer) for shot in shots if _polarity(shot.answer)]
+    frames = {f[2].re.sub("", s.answer.lower().strip()) for f, s in zip(found, shots, strict=False) if f}
+    return len(found) == len(shots) >= 2 and len(frames) == 1
+
+
+def _given(said: str) -> re.Match[str] | None:
+    """The text inside a prompt that is to be labelled: in quotes, else behind a colon or a line break."""
+    quoted = _QUOTED.search(said)
+    return quoted if quoted and " " in quoted[1] else _AFTER_COLON.search(said) or quoted
+
+
 def _instruction(said: str) -> str:
-    found = _ITEM.search(said)
-    return said[: found.start() + 1] if found else said
+    found = _given(said)
+    return f"{said[: found.start()]}: {said[found.end() :]}" if found else said
 
 
 def _named(instruction: str) -> tuple[str, ...]:
@@ -125,9 +138,7 @@ def _named(instruction: str) -> tuple[str, ...]:
     return ()
 
 
-def _shares(
-    item: str, shots: Sequence[Shot], named: tuple[str, ...], tier: str
-) -> tuple[tuple[str, float], ...]:
+def _shares(item: str, shots: Sequence[Shot], named: tuple[str, ...], tier: str) -> tuple[tuple[str, float], ...]:
     if shots:
         forms = _forms_of(shots, tier)
         if forms:
@@ -159,7 +170,7 @@ def _by_topic(item: str, labels: tuple[str, ...], shots: Sequence[Shot]) -> tupl
 def _topic_words(label: str, shots: Sequence[Shot]) -> set[str]:
     own = set(re.findall(r"[a-z]+", label.lower()))
     topics = sentiment.lexicon().topics
-    near = {name for name in topics for word in own if len(word) > 3 and (name.startswith(word[:5]) or word.startswith(name[:5]))}
+    near = {name for name in topics for word in own if len(word) > 3 and name[:5] == word[:5]}
     shown = {w for s in shots if s.answer.strip() == label for w in re.findall(r"[a-z]{5,}", s.text.lower())}
     return own | shown | {word for name in near for word in topics[name]}
 

@@ -2,12 +2,12 @@
 
     template -> graph of text and branches -> chunks between safe boundaries -> tokens -> beliefs
 
-A *safe boundary* is a space after a character that is no white space: every pattern of `o200k_base` takes a space only at
-its beginning (or within a run of white space), so a token never crosses one. Alternatives are spelt out between two
+A *safe boundary* is a space after a character that is no white space: every pattern of `o200k_base` takes a space only
+at its beginning (or within a run of white space), so a token never crosses one. Alternatives are spelt out between two
 boundaries, and each spelling is tokenised on its own; glued together, these tokens are the canonical ones of the whole
-text. A *position* is a place in the graph at a boundary. A *belief* says with what probability the text so far leads to
-which places inside which chunks: the subset construction with weights (Mohri 1997, section 3.3). Almost every belief has
-one item. States are built when first visited.
+text. A *position* is a place in the graph at a boundary. A *belief* says with what probability the text so far leads
+to which places inside which chunks: the subset construction with weights (Mohri 1997, section 3.3). Almost every belief
+has one item. States are built when first visited.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     P(w | u v) = a P3(w | u v) + b P2(w | v) + c P1(w) + the rest spread level over the vocabulary
 
-interpolated with fixed weights (Jelinek & Mercer 1980), counted on expansions of every template. It speaks when a text has
-left its template, and lends each lattice state a little probability for words that are only likely in general.
+interpolated with fixed weights (Jelinek & Mercer 1980), counted on expansions of every template. It speaks when a text
+has left its template, and lends each lattice state a little probability for words that are only likely in general.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ WIDEST = 48
 COMMON = 128
 """Tokens that the unigram order lists; rarer ones are part of the floor."""
 
-CONTEXTS_KEPT = 1_500
+CONTEXTS_KEPT = 1_000
+"""Distributions kept; word soup never comes to an end of new ones."""
 
 _START = O200K.end
 Context = tuple[int, ...]

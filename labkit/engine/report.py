@@ -1,7 +1,7 @@
 """Measures how answers vary with temperature, and writes transcripts to be read.
 
-    python -m labkit.engine.report               # distinct answers and fluency against temperature and top_p
-    python -m labkit.engine.report --transcript  # every example prompt at T = 0, 0.7 and 1.2
+python -m labkit.engine.report               # distinct answers and fluency against temperature and top_p
+python -m labkit.engine.report --transcript  # every example prompt at T = 0, 0.7 and 1.2
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from random import Random
 
 from labkit.engine.base import O200K, Prompt, Turn
 from labkit.engine.embedded import EmbeddedEngine
+from labkit.engine.source import Table
 from labkit.sampling import Sampler, SamplingParams
 from labkit.tokens import encoding
 
@@ -60,7 +61,8 @@ def measure(engine: EmbeddedEngine, prompt: str, params: SamplingParams, samples
     asked = Prompt((Turn("user", prompt),))
     found = [generate(engine, asked, params, seed) for seed in range(samples)]
     tokens = sum(s.tokens for s in found)
-    return len({s.text for s in found}), sum(s.strayed > 0 for s in found), sum(s.strayed for s in found) / max(tokens, 1)
+    off = sum(s.strayed for s in found)
+    return len({s.text for s in found}), sum(s.strayed > 0 for s in found), off / max(tokens, 1)
 
 
 def table(engine: EmbeddedEngine, prompts: Iterable[str], samples: int) -> Iterator[str]:
@@ -85,7 +87,7 @@ def transcript(engine: EmbeddedEngine, temperatures: Iterable[float] = (0.0, 0.7
             yield f"[T={t}] " + generate(engine, prompt, SamplingParams(temperature=t), seed=5).text
 
 
-def _spoken(example: str, table) -> str:  # type: ignore[no-untyped-def]
+def _spoken(example: str, table: Table | None) -> str:
     values = dict(zip(table.columns, table.rows[0], strict=True)) if table else {}
     stand_ins = {"topic": "old trees", "business": "a bakery", "name": "Dana", "text": "hello there", "last": "12"}
     for name, value in ({**stand_ins, **values}).items():
@@ -94,7 +96,7 @@ def _spoken(example: str, table) -> str:  # type: ignore[no-untyped-def]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Measure the embedded engine, or print what it says.")
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument("--transcript", action="store_true")
     parser.add_argument("prompts", nargs="*", help="instead of the usual five")

@@ -1,8 +1,8 @@
 """Positive or negative? A lexicon with negation and contrast, in three strengths.
 
-The small tier counts common mood words. The standard tier knows rarer ones and turns them round after a negation. The large
-tier also knows phrases ("fell apart") and intensifiers, and weighs what comes after a "but" twice. That difference is all
-that makes one tier better than another; no text is treated by name. In the tradition of lexicon methods (Taboada et al. 2011).
+The small tier counts common mood words. The standard tier knows rarer ones and turns them round after a negation. The
+large tier also knows phrases ("fell apart") and intensifiers, and weighs what comes after a "but" twice. That
+difference is all that makes one tier better than another; no text is treated by name. After Taboada et al. 2011.
 """
 
 from __future__ import annotations
@@ -50,13 +50,19 @@ def lexicon() -> Lexicon:
         elif line.startswith("- "):
             key, _, words = line[2:].partition(": ")
             sections[name].append((key, words))
-    valued = {
-        part: {word: float(key) for key, words in sections[part] for word in words.split()} for part in ("common", "rare")
-    }
-    sets = {part: frozenset(sections[part][0][1].split()) for part in ("negators", "intensifiers", "contrasts")}
+
+    def valued(part: str) -> dict[str, float]:
+        return {word: float(key) for key, words in sections[part] for word in words.split()}
+
+    def plain(part: str) -> frozenset[str]:
+        return frozenset(word for _, words in sections[part] for word in words.split())
+
     return Lexicon(
-        **valued,
-        **sets,
+        common=valued("common"),
+        rare=valued("rare"),
+        negators=plain("negators"),
+        intensifiers=plain("intensifiers"),
+        contrasts=plain("contrasts"),
         phrases={p.strip(): float(key) for key, words in sections["phrases"] for p in words.split(",")},
         topics={key: frozenset(words.split()) for key, words in sections["topics"]},
     )
@@ -98,5 +104,5 @@ def _sum(words: list[str], values: dict[str, float], known: Lexicon, tier: str) 
 
 
 def probability(text: str, tier: str = "standard") -> float:
-    """Probability that a text is positive. A text without any mood word is a coin that leans to positive, as most reviews do."""
+    """Probability that a text is positive. One without any mood word leans a little to positive, as most reviews do."""
     return 1 / (1 + math.exp(-STEEPNESS * value(text, tier) - 0.1))

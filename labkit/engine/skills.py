@@ -1,7 +1,7 @@
 """What templates cannot do by themselves: arithmetic, counting, looking into the conversation.
 
-A skill gets the prompt, the slots that were matched and the conversation, and gives further slots: or None when the prompt
-is not one for it after all. `SKILL_SLOTS` says which slots a source file may use with each.
+A skill gets the prompt, the slots that were matched and the conversation, and gives further slots: or None when the
+prompt is not one for it after all. `SKILL_SLOTS` says which slots a source file may use with each.
 """
 
 from __future__ import annotations
@@ -48,13 +48,9 @@ _SUM = re.compile(
 )
 _SHOWN = {"*": "×", "/": "÷"}
 _SPOKEN = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
-NUMBER_WORDS = {
-    name: n
-    for n, name in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split()
-    )
-}
+_COUNTED = """zero one two three four five six seven eight nine ten
+eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"""
+NUMBER_WORDS = {name: n for n, name in enumerate(_COUNTED.split())}
 
 
 def arithmetic(asked: Asked) -> Found | None:
@@ -157,7 +153,7 @@ SKILLS: dict[str, Skill] = {
     **{f"recall-{fact}": partial(recall, fact) for fact in ("name", "likes", "city", "job", "favourite")},
 }
 
-SKILL_SLOTS: dict[str | None, set[str]] = {
+SKILL_SLOTS: dict[str, set[str]] = {
     "arithmetic": {"a", "b", "sign", "spoken", "result"},
     "count": {"numbers", "lines", "first", "last"},
     "numbers": {

@@ -113,7 +113,7 @@ def _plain(value: str) -> str:
 
 
 def read_folders(folders: Iterable[Path]) -> list[Intent]:
-    """Every intent of every `*.md` file, in the order of the names; a later intent of the same name replaces an earlier one."""
+    """Every intent of every `*.md` file, by file name; a later intent of the same name replaces an earlier one."""
     found: dict[str, Intent] = {}
     for folder in folders:
         for path in sorted(folder.glob("*.md")):
@@ -206,7 +206,8 @@ class _Reader:
     def _conditions(self, heading: str, number: int) -> frozenset[str]:
         found = dict(re.findall(r"(when|after): *(.*?)(?= (?:when|after):|$)", heading))
         if not found:
-            raise self.error(number, f"'### {heading}' is no condition", "write '### when: terse' or '### after: INTENT'")
+            fix = "write '### when: terse' or '### after: INTENT'"
+            raise self.error(number, f"'### {heading}' is no condition", fix)
         when = {name.strip() for name in found.get("when", "").split(",") if name.strip()}
         for name in sorted(when - CONDITIONS):
             known = ", ".join(sorted(CONDITIONS))
@@ -218,7 +219,8 @@ class _Reader:
         if answers:
             intent = self.intents[-1]
             self._close_table(intent)
-            slots = intent.slots | set(intent.table.columns if intent.table else ()) | SKILL_SLOTS.get(intent.skill, set())
+            columns = set(intent.table.columns) if intent.table else set()
+            slots = intent.slots | columns | SKILL_SLOTS.get(intent.skill or "", set())
             answers = [(weight, _without_blank_end(lines), line) for weight, lines, line in answers]
             options = [(weight, self._template(lines, line, slots)) for weight, lines, line in answers]
             template = choice(options, answers[0][2])
@@ -230,7 +232,8 @@ class _Reader:
     def _template(self, lines: list[str], first: int, slots: set[str]) -> Template:
         lead = next(n for n, line in enumerate(lines) if line.strip())
         if _LOST_WEIGHT.search(lines[-1]):
-            raise self.error(first + len(lines) - 1, "a weight at the end of an answer", "write it as '--- @2' above the answer")
+            fix = "write it as '--- @2' above the answer"
+            raise self.error(first + len(lines) - 1, "a weight at the end of an answer", fix)
         text = "\n".join(lines[lead:]).rstrip().replace("\\\n", "")
         try:
             return parse(text, slots)
@@ -260,4 +263,6 @@ class _Reader:
         if not intent.variants:
             raise self.error(intent.line, f"intent '{intent.name}' has no answer", "write one below its examples")
         if intent.skill and intent.skill not in SKILL_SLOTS:
-            raise self.error(intent.line, f"unknown skill '{intent.skill}'", f"use one of {', '.join(SKILL_SLOTS)}")
+            raise self.error(
+                intent.line, f"unknown skill '{intent.skill}'", f"use one of {', '.join(sorted(SKILL_SLOTS))}"
+            )

@@ -62,8 +62,8 @@ Template = tuple[Text | Slot | Choice, ...]
 def parse(source: str, slots: Set[str] = frozenset()) -> Template:
     """Read one template.
 
-    >>> parse("a {b|c}")
-    (Text(text='a ', line=1), Choice(options=((1.0, (Text(text='b', line=1),)), (0.5, (Text(text='c', line=1),))), line=1))
+    >>> parse("a {b|c}")[1].options
+    ((1.0, (Text(text='b', line=1),)), (0.5, (Text(text='c', line=1),)))
 
     Raises:
         TemplateError: unbalanced braces.

@@ -12,10 +12,9 @@ import snowballstemmer
 _WORD = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)?|[+*/=%]")
 _SYNONYM_LINE = re.compile(r"- ([^:]+): (.+)")
 _STEMMER = snowballstemmer.stemmer("english")
-FUNCTION_WORDS = frozenset(
-    "a an the is are be of to in on for and or it its this that with by at as from i me my you your do does did can could "
-    "would will should please there so just some any into about s".split()
-)
+_FUNCTION_WORDS = """a an the is are be of to in on for and or it its this that with by at as from i me my you your
+do does did can could would will should please there so just some any into about s"""
+FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,10 @@ def test_follow_up_needs_the_history(ask):
 @pytest.mark.parametrize(
     ("system", "check"),
     [
-        ("You are a teacher. Answer in one short sentence for a ten-year-old.", lambda t: len(t) < 140 and "waiter" in t),
+        (
+            "You are a teacher. Answer in one short sentence for a ten-year-old.",
+            lambda t: len(t) < 140 and "waiter" in t,
+        ),
         ("Be concise.", lambda t: t.count(".") == 1),
         ("Talk like a pirate.", lambda t: re.match("Arr|Ahoy|Aye", t)),
         ("Answer in French.", lambda t: t.startswith("Une API")),
@@ -151,6 +154,19 @@ def test_follow_up_needs_the_history(ask):
 )
 def test_system_prompt_changes_the_answer(ask, system, check):
     assert check(ask("What is an API?", system=system))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "check"),
+    [
+        ("Explain recursion to a five-year-old", "doll"),
+        ("Explain what an API is, in one sentence", "An API is"),
+        ("Answer in French: what is an API?", "Une API"),
+        ("Explain rate limits like a pirate", "Arr"),
+    ],
+)
+def test_prompt_may_ask_for_a_manner(ask, prompt, check):
+    assert check in ask(prompt)
 
 
 def test_assistant_turn_is_continued(ask):

@@ -16,7 +16,9 @@ SHOTS = (
 
 def kept_format(ask, shots, labels_=("SENTIMENT=POS", "SENTIMENT=NEG")):
     said = [text for pair in SHOTS[:shots] for text in pair]
-    answers = [ask(*said, "A wonderful kettle.", system="Classify the review.", temperature=0.7, seed=s) for s in range(60)]
+    answers = [
+        ask(*said, "A wonderful kettle.", system="Classify the review.", temperature=0.7, seed=s) for s in range(60)
+    ]
     return sum(a in labels_ for a in answers) / len(answers)
 
 
@@ -51,7 +53,19 @@ def test_labels_named_in_the_instruction_are_used(ask):
 
 def test_classification_in_one_prompt(ask):
     assert "negative" in ask("Classify the sentiment of this review: 'Awful and broken.'").lower()
-    assert "positive" in ask("Is the sentiment of this text positive or negative? \"I love it\"").lower()
+    assert "positive" in ask('Is the sentiment of this text positive or negative? "I love it"').lower()
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Classify: 'I was charged twice' as billing, shipping or technical",
+        "Route this ticket to one of billing, shipping, technical:\nI was charged twice",
+        'Which queue, billing, shipping or technical, is right for "I was charged twice"?',
+    ],
+)
+def test_labels_and_text_may_stand_anywhere(ask, prompt):
+    assert ask(prompt) == "billing"
 
 
 def test_probabilities_are_those_of_the_classifier(conversation, engine):
@@ -64,6 +78,15 @@ def test_probabilities_are_those_of_the_classifier(conversation, engine):
 @pytest.mark.parametrize("prompt", ["What is sentiment analysis?", "What is an API?", "Write a haiku about a review"])
 def test_other_prompts_are_no_labelling(conversation, prompt):
     assert labels.read(conversation(prompt)) is None
+
+
+def test_answers_of_yes_and_no_are_no_examples(conversation):
+    assert labels.read(conversation("Is it late?", "Yes.", "Is it dark?", "No.", "What is an API?")) is None
+    assert labels.read(conversation("Can you help me?", "Yes, I like to.", "Explain recursion")) is None
+
+
+def test_labels_need_no_instruction_when_the_examples_are_plain(ask):
+    assert ask(*SHOTS[0], *SHOTS[1], "Terrible, do not buy.") == "SENTIMENT=NEG"
 
 
 def test_chat_history_is_no_set_of_examples(conversation):

@@ -56,7 +56,9 @@ def test_read_backslash_joins_lines():
 
 
 def test_table_is_looked_up():
-    intent = read_text("## a\n> Capital of $land\n\n| land | city |\n|---|---|\n| the UK / Britain | London |\n$land: $city\n")[0]
+    intent = read_text(
+        "## a\n> Capital of $land\n\n| land | city |\n|---|---|\n| the UK / Britain | London |\n$land: $city\n"
+    )[0]
     assert intent.table.lookup({"land": "britain?"}) == {"land": "the UK", "city": "London"}
     assert intent.table.lookup({"land": "Mars"}) is None
     assert sample(fill(intent.variants[0].template, {"land": "x", "city": "y"}), Random(0)) == "x: y"

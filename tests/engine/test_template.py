@@ -50,7 +50,9 @@ def test_parse_weights_by_order_and_by_number():
 
 
 def test_parse_slots_only_declared():
-    assert expansions("$Topic, $topic, $5, $other", slots=["topic"], topic="the sea") == {"The sea, the sea, $5, $other"}
+    assert expansions("$Topic, $topic, $5, $other", slots=["topic"], topic="the sea") == {
+        "The sea, the sea, $5, $other"
+    }
 
 
 @pytest.mark.parametrize(("source", "line"), [("a {b", 1), ("a\nb }", 2), ("{a @0|b @0}", 1)])
