@@ -131,7 +131,7 @@ class Finder:
     def _candidates(self, words: Sequence[Word]) -> list[int]:
         shared: dict[int, float] = defaultdict(float)
         stems = {w.stem for w in words}
-        for word in stems | set(map(_number_as_such, stems)):
+        for word in sorted(stems | set(map(_number_as_such, stems))):  # in order, so that every run agrees
             for n in self._index.get(word, ()):
                 shared[n] += self.weight(word)
         ranked = sorted(shared, key=lambda n: -shared[n] / (self._sums[n] + 1.0))

@@ -1,7 +1,10 @@
 import ast
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -209,3 +212,16 @@ def test_shipped_answers_read_well(engine):
             text = sample(template, rng)
             prose = re.sub(r"```.*?```|`[^`]*`|^ +", "x", text, flags=re.DOTALL | re.MULTILINE)
             assert not re.search(r"\w [,.;](?!\w)|[^\n ]  +\S|@\d|\$[a-z]", prose), text
+
+
+def test_another_process_says_the_same(ask):
+    code = (
+        "from labkit.engine.base import Prompt, Turn; from labkit.engine.embedded import EmbeddedEngine;"
+        "from labkit.engine.report import generate; from labkit.sampling import SamplingParams;"
+        "print(generate(EmbeddedEngine(), Prompt((Turn('user', 'What is a token?'),)), SamplingParams(1.4), 3).text)"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "77", "PYTHONIOENCODING": "utf-8"}
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, env=environment, encoding="utf-8"
+    )
+    assert said.stdout.strip() == ask("What is a token?", temperature=1.4, seed=3).strip()
