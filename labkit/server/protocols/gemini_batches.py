@@ -256,9 +256,9 @@ ROUTES = [
     for route in (
         Route("POST", version + "/models/{model}:batchGenerateContent", create_batch),
         Route("POST", version + "/models/{model}:asyncBatchEmbedContent", create_embedding_batch),
+        Route("POST", version + "/batches/{batch}:cancel", cancel_batch),
         Route("GET", version + "/batches", list_batches),
         Route("GET", version + "/batches/{batch}", get_batch),
         Route("DELETE", version + "/batches/{batch}", delete_batch),
-        Route("POST", version + "/batches/{batch}:cancel", cancel_batch),
     )
 ]
