@@ -32,6 +32,7 @@ from labkit.server.http import (
     dump,
     dump_text,
 )
+from labkit.server.protocols import anthropic_batches
 from labkit.server.protocols.anthropic_request import (
     ERROR_TYPES,
     INPUT_FIELDS,
@@ -42,7 +43,6 @@ from labkit.server.protocols.anthropic_request import (
     read_message,
     read_prompt,
 )
-from labkit.server.protocols import anthropic_batches
 from labkit.server.protocols.base import header
 from labkit.server.shapes import Violation, check
 

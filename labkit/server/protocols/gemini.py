@@ -45,6 +45,7 @@ from labkit.server.protocols.gemini_request import (
 )
 from labkit.server.shapes import Violation, check
 
+PREFIXES = ("/v1beta/", "/v1alpha/", "/models/", "/upload/")
 METHOD = re.compile(r":(generateContent|streamGenerateContent|countTokens|embedContent|\w*[bB]atch\w+Content\w*)$")
 
 # --- the protocol ----------------------------------------------------------------------------------------------------
@@ -61,12 +62,14 @@ class GeminiProtocol:
 
     def claims(self, request: Request) -> bool:
         path = request.path
-        if path.startswith(("/v1beta/", "/v1alpha/", "/models/", "/upload/")) or path == "/models" or METHOD.search(path):
+        if path.startswith(PREFIXES) or path == "/models" or METHOD.search(path):
             return True
         return "x-goog-api-key" in request.headers or "key" in request.query
 
     def key(self, request: Request) -> str:
-        if key := request.headers.get("x-goog-api-key") or request.query.get("key") or request.bearer or gemini_files.upload_key(request):
+        if key := request.headers.get("x-goog-api-key") or request.query.get("key") or request.bearer:
+            return key
+        if key := gemini_files.upload_key(request):
             return key
         raise ApiError(
             "permission",
