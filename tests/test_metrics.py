@@ -47,6 +47,10 @@ def test_similarity_of_many_texts_is_sampled_and_repeats() -> None:
     assert sampled == pytest.approx(whole, abs=0.01)
 
 
+def test_no_text_is_compared_with_itself() -> None:
+    assert metrics.mean_similarity([f"word{n}" for n in range(300)]) == 0
+
+
 @pytest.mark.parametrize(
     "text", ['```json\n{"a": 1}\n```', '{"a": 1,}', '{"a": NaN}', "", "{'a': 1}", '{"a": 1} and more', '{"a": "b']
 )

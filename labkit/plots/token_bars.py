@@ -108,7 +108,7 @@ def _set_axes(ax: Axes, rows: Sequence[TokenBar], room: int) -> None:
     ax.set_xlabel("probability of being the next token")
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
-    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.3 / room), fontsize=9)
+    ax.legend(loc="lower right", bbox_to_anchor=(0.94, 1.3 / room), fontsize=9)
 
 
 def _draws(view: LensView, row: TokenBar, counts: Mapping[int, int]) -> int:

@@ -24,6 +24,7 @@ from labkit.widgets.lens_state import Lens
 from labkit.widgets.picture import LensPicture
 from labkit.widgets.source import Messages, conversation, source_for
 
+UNCHANGED = SamplingParams()
 MANY = 20
 WIDTH = "770px"
 SLIDER = {"width": "370px", "flex": "0 0 auto"}
@@ -42,6 +43,7 @@ def sampling_lens(
     so_far: str = "",
     top: int = 15,
     *,
+    start: SamplingParams = UNCHANGED,
     seed: int | None = None,
 ) -> SamplingLens:
     """The distribution over the next token, under sliders for temperature, top_p and top_k.
@@ -51,6 +53,7 @@ def sampling_lens(
         model: by default the course's model for sampling lessons.
         so_far: how the answer begins.
         top: bars; all other tokens share one more.
+        start: where the sliders stand at first, as far as the model takes it; the saved picture shows this.
         seed: makes the draws of the buttons repeat.
 
     Raises:
@@ -61,18 +64,18 @@ def sampling_lens(
     messages = conversation(prompt, system)
     lens = Lens(source_for(row, messages), so_far, Random(seed))
     asked = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
-    return SamplingLens(lens, controls(row), asked, top)
+    return SamplingLens(lens, controls(row), asked, top, start)
 
 
 class SamplingLens(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """The widget. Its parts are attributes, so that a test can move them without a browser."""
 
-    def __init__(self, lens: Lens, allowed: Controls, asked: str, top: int) -> None:
+    def __init__(self, lens: Lens, allowed: Controls, asked: str, top: int, start: SamplingParams = UNCHANGED) -> None:
         self.lens, self._allowed, self._asked, self._top = lens, allowed, asked, top
-        self._picture = LensPicture(top + 1)
-        self.temperature = _slider(allowed.temperature, least=0.0)
-        self.top_p = _slider(allowed.top_p, least=0.05)
-        self.top_k = _whole_slider(allowed.top_k)
+        self.picture = LensPicture(top + 1)
+        self.temperature = _slider(allowed.temperature, start.temperature, least=0.0)
+        self.top_p = _slider(allowed.top_p, start.top_p, least=0.05)
+        self.top_k = _whole_slider(allowed.top_k, start.top_k)
         self.text = widgets.HTML(layout={"width": "100%", "height": "4.4em", "overflow": "auto"})
         self.finding = widgets.HTML(layout={"width": "100%", "min_height": "1.8em"})
         self.image = widgets.Image(format="png", layout={"width": WIDTH, "max_width": "100%", "margin": "0"})
@@ -107,7 +110,7 @@ class SamplingLens(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         """Draw everything again."""
         view = self.view
         self._view_shown = view
-        self.image.value = self._picture.png(view, self.lens.counts)
+        self.image.value = self.picture.png(view, self.lens.counts)
         self.finding.value = f'<div role="status" aria-live="polite"><b>{escape(view.title)}</b></div>'
         self.text.value = _conversation_html(self.lens, self._asked)
         self.note.value = _note_html(self.lens, problem)
@@ -116,7 +119,7 @@ class SamplingLens(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
     def still(self) -> bytes:
         """The present state as one PNG with its title, for a page without a kernel."""
         said = f"{self.lens.next.model} after: {_short(self._asked)}"
-        return self._picture.png(self._view_shown, self.lens.counts, said + _continued(self.lens.written))
+        return self.picture.png(self._view_shown, self.lens.counts, said + _continued(self.lens.written))
 
     def __str__(self) -> str:
         rows = [f"{percent(b.final):>8}  {b.label}" for b in self._view_shown.bars if b.kept]
@@ -169,9 +172,9 @@ class SamplingLens(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
             self.top_p.disabled = self.temperature.value != 1
 
 
-def _slider(control: Control, *, least: float) -> Any:
+def _slider(control: Control, value: float, *, least: float) -> Any:
     return widgets.FloatSlider(
-        value=1.0,
+        value=min(value, control.most) if control.enabled else 1.0,
         min=least,
         max=control.most,
         step=0.05,
@@ -185,9 +188,9 @@ def _slider(control: Control, *, least: float) -> Any:
     )
 
 
-def _whole_slider(control: Control) -> Any:
+def _whole_slider(control: Control, value: int) -> Any:
     return widgets.IntSlider(
-        value=0,
+        value=min(value, int(control.most)) if control.enabled else 0,
         min=0,
         max=int(control.most),
         description=control.name,

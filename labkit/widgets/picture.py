@@ -28,11 +28,11 @@ class LensPicture:
         self._rows = rows
         self.width, self.height = WIDTH, BELOW + ROW * rows
         with theme.style():
-            self._figure = Figure(figsize=(self.width, self.height), dpi=DPI)
+            self.figure = Figure(figsize=(self.width, self.height), dpi=DPI)
 
     def png(self, view: LensView, counts: Mapping[int, int], caption: str = "") -> bytes:
         """The picture; with a caption, that and the finding stand above the bars."""
-        figure, above = self._figure, ABOVE if caption else 0.05
+        figure, above = self.figure, ABOVE if caption else 0.05
         with theme.style():
             figure.clear()
             figure.set_size_inches(self.width, self.height + above)

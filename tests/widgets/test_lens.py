@@ -15,6 +15,7 @@ from labkit.lab import NextToken
 from labkit.sampling import Distribution, SamplingParams
 from labkit.widgets import sampling_lens
 from labkit.widgets.lens_state import Lens
+from labkit.widgets.picture import LensPicture
 
 MODEL = registry.model("openai", "sampling")
 END = 199_999
@@ -113,13 +114,12 @@ def test_moving_a_slider_changes_picture_and_finding(session: Any) -> None:
     assert widget.view.params == SamplingParams(1.5, 0.5, 0)
 
 
-def test_pictures_have_one_size_whatever_they_show(session: Any) -> None:
-    widget = sampling_lens("What is an API?")
-    first = png_size(widget.image.value)
-    for _ in range(4):
-        widget.buttons["sample"].click()
-        widget.buttons["write"].click()
-    assert png_size(widget.image.value) == first
+def test_pictures_of_short_and_long_views_line_up() -> None:
+    picture, sizes, rows = LensPicture(16), set(), set()
+    for ids in [(1, 2), tuple(range(1, 16))]:
+        sizes.add(png_size(picture.png(lens(*ids).view(SamplingParams(), 15), {})))
+        rows.add(picture.figure.axes[0].get_ylim())
+    assert (len(sizes), len(rows)) == (1, 1)
 
 
 def test_buttons_draw_and_write_a_real_answer(session: Any) -> None:
@@ -147,6 +147,15 @@ def test_sliders_are_off_where_the_model_refuses(session: Any) -> None:
     widget = sampling_lens("What is an API?", registry.model("openai", "reasoning"))
     assert [s.disabled for s in (widget.temperature, widget.top_p, widget.top_k)] == [True] * 3
     assert "refused by" in widget.temperature.tooltip
+
+
+def test_sliders_start_where_they_are_told_within_what_the_model_takes(session: Any) -> None:
+    begin = SamplingParams(temperature=1.5, top_p=0.9, top_k=40)
+    assert sampling_lens("What is an API?", start=begin).params == begin
+    cooler = sampling_lens("What is an API?", registry.model("anthropic", "sampling"), start=begin)
+    assert cooler.params.temperature == 1.0
+    refused = sampling_lens("What is an API?", registry.model("openai", "reasoning"), start=begin)
+    assert refused.params == SamplingParams()
 
 
 def test_one_of_two_sliders_locks_where_a_model_takes_one(session: Any) -> None:
