@@ -92,6 +92,16 @@ def template(labelling: Labelling, chatty: Template, *, json: bool = False) -> T
     return (Choice(tuple((p, t) for p, t in (*exact, *spoken) if p > 0)),)
 
 
+def shares(item: str, names: tuple[str, ...], tier: str) -> tuple[tuple[str, float], ...]:
+    """How probable each of these labels is for a text: by mood when all of them name one, else by topic."""
+    return _shares(item, (), names, tier)
+
+
+def is_mood(name: str) -> bool:
+    """Whether a label names a mood: positive, negative, neutral in one of their forms."""
+    return bool(_polarity(name))
+
+
 def _shots(prompt: Prompt) -> tuple[Shot, ...]:
     turns = [t for t in prompt.turns if t.role != "system"]
     pairs = zip(turns, turns[1:], strict=False)
