@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -201,6 +203,15 @@ def test_bars_carry_their_numbers() -> None:
     ax = plots.bars({"cap of 10": 0.0001, "no cap": 0.0042}, "cost (USD)", form=".4f")
     assert [text.get_text() for text in ax.texts] == ["0.0001", "0.0042"]
     assert ax.get_xlabel() == "cost (USD)"
+
+
+def test_importing_the_packages_draws_in_neither_matplotlib_nor_ipywidgets() -> None:
+    script = (
+        "import sys, labkit.plots, labkit.metrics, labkit.widgets, labkit.plots.view\n"
+        "print(sorted({'matplotlib', 'ipywidgets', 'numpy', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_every_public_name_is_there() -> None:

@@ -65,6 +65,7 @@ def _stretch(opened: OpenNotebook) -> int:
     tall = min(TALLEST, int(content.evaluate("e => e.scrollHeight")) + 250)
     opened.page.set_viewport_size({"width": 1300, "height": tall})
     opened.page.wait_for_function("h => window.innerHeight === h", arg=tall)
+    content.evaluate("e => { e.scrollTop = 0 }")  # running has left it at the last cell
     return tall
 
 
