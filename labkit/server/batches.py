@@ -226,6 +226,8 @@ class Batches:
 
     async def look(self, exchange: Exchange, *batches: Batch, finish: Finish | None = None) -> None:
         """Bring batches up to the lab's time, or as far as a few seconds go."""
+        if any(not batch.settled for batch in batches):
+            self.dates.keep()  # what is shown now is not undone by a restart
         started = [self._work_on(batch, exchange.protocol, exchange.engine, finish) for batch in batches]
         if tasks := [task for task in started if task is not None]:
             done, _ = await asyncio.wait(tasks, timeout=LOOK_S)
