@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -38,10 +39,13 @@ def main(argv: list[str] | None = None) -> int:
         home, folder = Path(temporary) / "home", Path(temporary) / "course"
         home.mkdir()
         shutil.copytree(given.notebook.resolve().parent, folder)
-        os.environ.setdefault("LABKIT_HOME", str(home / "labkit"))
-        with running(folder, home=home, browser=browser, dark=given.dark) as lab:
-            for picture in shoot(lab, given.notebook.name, given.out, run=not given.no_run):
-                print(picture)
+        os.environ["LABKIT_HOME"] = str(home / "labkit")  # a lab server of its own, which outlives the kernels
+        try:
+            with running(folder, home=home, browser=browser, dark=given.dark) as lab:
+                for picture in shoot(lab, given.notebook.name, given.out, run=not given.no_run):
+                    print(picture)
+        finally:
+            subprocess.run([sys.executable, "-m", "labkit", "stop"], check=False, stdout=subprocess.DEVNULL)
     return 0
 
 
