@@ -28,6 +28,7 @@ from labkit.server.protocols.azure import AzureProtocol
 from labkit.server.protocols.base import Protocol, refusal_of
 from labkit.server.protocols.bedrock import BedrockProtocol
 from labkit.server.protocols.gemini import GeminiProtocol
+from labkit.server.protocols.ollama import OllamaCompatible, OllamaProtocol
 from labkit.server.protocols.openai import OpenAIProtocol
 from labkit.server.protocols.vllm import VLLMProtocol
 from labkit.server.tenants import Tenants
@@ -46,6 +47,8 @@ PROTOCOLS: tuple[type[Protocol], ...] = (
     AzureProtocol,
     BedrockProtocol,
     VLLMProtocol,
+    OllamaCompatible,
+    OllamaProtocol,
     GeminiProtocol,
     AnthropicProtocol,
     OpenAIProtocol,

@@ -125,8 +125,8 @@ async def tokenize(exchange: Exchange) -> Answer:
     check(body, TOKENIZE, unknown_ok=True)
     model = find_model(body.get("model"))
     if (messages := body.get("messages")) is not None:
-        turns, _ = openai_request.read_messages(messages)
-        ids = chat_ids(turns, prime=body.get("add_generation_prompt") is not False)
+        prompt = openai_request.read_chat({"model": model.id, "messages": messages}).prompt
+        ids = chat_ids(prompt.turns, prime=body.get("add_generation_prompt") is not False)
     elif body.get("prompt") is not None:
         ids = tokens.encode(body["prompt"], model.id)
     else:
