@@ -215,10 +215,13 @@ class Batches:
 
     def phase(self, batch: Batch) -> Phase:
         """Where a batch stands; never ended before its results are complete."""
-        phase = batch.schedule.phase(self.dates.now())
+        now = self.dates.now()
+        phase = batch.schedule.phase(now)
         if phase not in ENDED or batch.settled:
             return phase
-        return "finalizing" if batch.cancelled_at is None else "cancelling"
+        if batch.cancelled_at is not None:
+            return "cancelling"
+        return "running" if batch.run < batch.schedule.due(now) else "finalizing"
 
     def phase_at_end(self, batch: Batch) -> Phase:
         """How a batch ends, as far as is known now."""

@@ -153,7 +153,7 @@ async def create_batch(exchange: Exchange) -> Answer:
         path="/v1/batches",
         window_s=WINDOW_S,
         errors=errors,
-        model=str(lines[0].body.get("model")) if lines else None,
+        model=named if lines and isinstance(named := lines[0].body.get("model"), str) else None,
         details={
             "endpoint": endpoint,
             "input_file_id": file.id,
