@@ -147,9 +147,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
     try:
         keys = _read_keys(options.keys) if options.keys else None
+        stores = Stores(_store_folder(options))
         listener = _listen(options.host, options.port)
     except OSError as error:
-        what = f"the key file {options.keys}" if error.filename else f"{options.host}:{options.port}"
+        what = str(error.filename) if error.filename else f"{options.host}:{options.port}"
         advice = (
             "choose another port with --port, or --port 0 for a free one" if not error.filename else "check the path"
         )
@@ -163,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     lab = Lab(
         EmbeddedEngine(),
-        Tenants(keys, Stores(_store_folder(options))),
+        Tenants(keys, stores),
         options.admin_key or f"admin-{secrets.token_hex(16)}",
         hosts=LOOPBACK_HOSTS | {options.host, socket.gethostname()},
     )
