@@ -20,7 +20,7 @@ from labkit.server.generation import Generation, GenerationRequest
 from labkit.server.http import Request
 from labkit.server.journal import Entry, Wire, mask
 from labkit.server.limits import Exceeded
-from labkit.server.prompt_cache import UNCACHED, PromptCache
+from labkit.server.prompt_cache import UNCACHED, CacheUse, PromptCache
 from labkit.server.tenants import Tenant
 from labkit.usage import Usage
 
@@ -104,7 +104,10 @@ class Exchange:
             ApiError: of kind rate_limit, with how long to wait.
         """
         cache = self.tenant.part(PromptCache)
-        use = cache.match(request.rendered, request.model) if request.rendered else UNCACHED
+        if request.explicitly_cached:
+            use = CacheUse(read=request.explicitly_cached)
+        else:
+            use = cache.match(request.rendered, request.model) if request.rendered else UNCACHED
         unlimited = use.read if request.model.provider in READS_ARE_NOT_LIMITED else 0
         self.admit(request.model, request.prompt_tokens - unlimited)
         cache.keep(use, request.model)

@@ -7,16 +7,16 @@ sequence or of a character whose bytes are split over tokens.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
 from labkit import tokens
-from labkit.engine.base import Decoder, Engine, Prompt, Tool, Turn, Vocabulary
+from labkit.engine.base import Decoder, Engine, Prompt, Tool, Vocabulary
 from labkit.registry import Model
 from labkit.sampling import Distribution, Sampler, SamplingParams
-from labkit.server.prompt import Block, Rendered, render
+from labkit.server.prompt import Rendered
 from labkit.server.prompt_cache import UNCACHED, CacheUse
 from labkit.usage import Usage
 
@@ -41,6 +41,8 @@ class GenerationRequest:
     """How many alternatives to report per token; None reports no log-probabilities at all."""
     rendered: Rendered | None = None
     """The prompt's tokens, for the prompt cache; None is never cached."""
+    explicitly_cached: int = 0
+    """Tokens at the beginning of the prompt that the caller has put into a cache of its own (Gemini)."""
     ending: Finish | None = None
     """Scripted: end for this reason after `ends_after` tokens, if the text lasts that long."""
     ends_after: int = 0
@@ -85,16 +87,6 @@ class Piece:
     text: str
     part: Part
     scores: list[TokenScore] = field(default_factory=list)
-
-
-def blocks_of(turns: Iterable[Turn]) -> list[Block]:
-    """One block a turn: a prompt without content parts or breakpoints."""
-    return [Block(turn.role, turn.text) for turn in turns]
-
-
-def count_prompt(turns: tuple[Turn, ...], model: Model) -> int:
-    """Input tokens of a conversation: 3 a message, its text, and 3 to prime the reply (OpenAI's published framing)."""
-    return len(render(blocks_of(turns), model))
 
 
 class Choice:

@@ -35,6 +35,13 @@ class Block:
     """A cache breakpoint at its end, kept for so many lab seconds."""
     extra_tokens: int = 0
     """Tokens that no text stands for: an image's."""
+    alt: str = ""
+    """What the engine reads in place of what is no text."""
+
+    @property
+    def said(self) -> str:
+        """The text as the engine reads it."""
+        return self.alt or self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ The table first, then the sentences, then the reading of one body into a `Genera
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
 from labkit.server.generation import GenerationRequest
 from labkit.server.http import dump
+from labkit.server.images import BadImage, anthropic_tokens, read_base64
 from labkit.server.prompt import Block, Rendered, render
 from labkit.server.protocols.base import refuse_unserved, retirement, served
 from labkit.server.shapes import Field, Violation, check, check_value
@@ -70,6 +71,11 @@ TOOL_USE = {
     "input": Field("object", required=True),
 }
 TOOL_RESULT = {"tool_use_id": Field("string", required=True), "content": Field("string or array")}
+IMAGE_SOURCE = {
+    "type": Field("string"),
+    "media_type": Field("string", required=True),
+    "data": Field("string", required=True),
+}
 OUTPUT_FORMAT = {
     "type": Field("string", required=True, choices=("json_schema",)),
     "schema": Field("object", required=True),
@@ -233,7 +239,7 @@ def read_prompt(body: dict[str, Any], model: Model) -> tuple[tuple[Turn, ...], R
 
 
 def _text(blocks: list[Block]) -> str:
-    return "\n".join(block.text for block in blocks)
+    return "\n".join(block.said for block in blocks)
 
 
 def _turns_of(message: dict[str, Any], parts: list[Block], called: dict[str, Call], at: str) -> Iterator[Turn]:
@@ -248,9 +254,9 @@ def _turns_of(message: dict[str, Any], parts: list[Block], called: dict[str, Cal
             if block["tool_use_id"] not in called:
                 text = f"unexpected `tool_use_id` found in `tool_result` blocks: {block['tool_use_id']}."
                 raise ApiError("invalid_request", f"{at}.content.{n}: {text}")
-            yield Turn("tool", part.text, tool=called[block["tool_use_id"]].name)
+            yield Turn("tool", part.said, tool=called[block["tool_use_id"]].name)
         else:
-            said.append(part.text)
+            said.append(part.said)
     if said or calls:
         yield Turn(role, "\n".join(said), calls=tuple(calls))
 
@@ -271,28 +277,61 @@ def read_blocks(content: str | list[Any], role: str, at: str) -> Iterator[Block]
         yield Block(role, content)
         return
     for n, block in enumerate(content):
-        text = _read_block(block, f"{at}.{n}")
-        yield Block(role, text, opens=n == 0, ttl=read_breakpoint(block, f"{at}.{n}"))
+        yield replace(_read_block(block, role, f"{at}.{n}"), opens=n == 0, ttl=read_breakpoint(block, f"{at}.{n}"))
 
 
-def _read_block(block: Any, at: str) -> str:
+def _read_block(block: Any, role: str, at: str) -> Block:
     check_value(block, Field("object"), at)
     kind = block.get("type")
     if kind is None:
         raise Violation(f"{at}.type", "missing")
-    if kind in ("thinking", "redacted_thinking"):
-        return ""
-    if kind == "tool_use":
-        check(block, TOOL_USE, at=f"{at}.tool_use.", unknown_ok=True)
-        return dump({"name": block["name"], "input": block["input"]}).decode()
-    if kind == "tool_result":
-        check(block, TOOL_RESULT, at=f"{at}.tool_result.", unknown_ok=True)
-        inner = list(read_blocks(block.get("content") or [], "tool", f"{at}.content"))
-        return ("Error: " if block.get("is_error") else "") + _text(inner)
-    if kind != "text":
+    reader = _BLOCKS.get(kind)
+    if reader is None:
         raise refuse_unserved(f"content blocks of type {str(kind)[:40]!r}")
+    return reader(block, role, at)
+
+
+def _text_block(block: dict[str, Any], role: str, at: str) -> Block:
     check({"text": block.get("text")}, {"text": TEXT}, at=f"{at}.text.")
-    return str(block["text"])
+    return Block(role, block["text"])
+
+
+def _thinking_block(block: dict[str, Any], role: str, at: str) -> Block:
+    return Block(role, "")  # earlier thinking is dropped from the prompt, and not billed again
+
+
+def _image_block(block: dict[str, Any], role: str, at: str) -> Block:
+    source = block.get("source") or {}
+    check_value(source, Field("object"), f"{at}.image.source")
+    if source.get("type") != "base64":
+        raise refuse_unserved(f"image sources of type {str(source.get('type'))[:40]!r}")
+    check(source, IMAGE_SOURCE, at=f"{at}.image.source.base64.")
+    try:
+        image = read_base64(source["media_type"], source["data"])
+    except BadImage as bad:
+        raise ApiError("invalid_request", f"{at}.image.source.base64: {bad}") from None
+    return Block(role, "", extra_tokens=anthropic_tokens(image), alt=image.alt)
+
+
+def _use_block(block: dict[str, Any], role: str, at: str) -> Block:
+    check(block, TOOL_USE, at=f"{at}.tool_use.", unknown_ok=True)
+    return Block(role, dump({"name": block["name"], "input": block["input"]}).decode())
+
+
+def _result_block(block: dict[str, Any], role: str, at: str) -> Block:
+    check(block, TOOL_RESULT, at=f"{at}.tool_result.", unknown_ok=True)
+    inner = list(read_blocks(block.get("content") or [], "tool", f"{at}.content"))
+    return Block(role, ("Error: " if block.get("is_error") else "") + _text(inner))
+
+
+_BLOCKS: dict[str, Callable[[dict[str, Any], str, str], Block]] = {
+    "text": _text_block,
+    "image": _image_block,
+    "thinking": _thinking_block,
+    "redacted_thinking": _thinking_block,
+    "tool_use": _use_block,
+    "tool_result": _result_block,
+}
 
 
 def read_breakpoint(block: dict[str, Any], at: str) -> float | None:

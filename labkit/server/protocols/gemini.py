@@ -18,7 +18,7 @@ from labkit import registry, tokens
 from labkit.registry import Model
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
-from labkit.server.generation import Choice, Generation, Part, Piece, TokenScore, count_prompt
+from labkit.server.generation import Choice, Generation, Part, Piece, TokenScore
 from labkit.server.http import (
     EVENT_STREAM_TYPE,
     JSON_TYPE,
@@ -31,8 +31,11 @@ from labkit.server.http import (
     Routes,
     dump,
 )
-from labkit.server.protocols import gemini_batches, gemini_embeddings, gemini_files
+from labkit.server.prompt import render
+from labkit.server.protocols import gemini_batches, gemini_caches, gemini_embeddings, gemini_files
 from labkit.server.protocols.base import served
+from labkit.server.protocols.gemini_caches import CachedContents
+from labkit.server.protocols.gemini_contents import read_contents
 from labkit.server.protocols.gemini_request import (
     FIELDS,
     PROVIDERS,
@@ -41,7 +44,6 @@ from labkit.server.protocols.gemini_request import (
     find_model,
     phrase,
     read_generate,
-    read_turns,
 )
 from labkit.server.shapes import Violation, check
 
@@ -58,7 +60,15 @@ class GeminiProtocol:
 
     def __init__(self) -> None:
         # Those with a verb after the colon come first: `/models/{model}` would swallow it.
-        self.routes = Routes([*gemini_embeddings.ROUTES, *gemini_batches.ROUTES, *gemini_files.ROUTES, *ROUTES])
+        self.routes = Routes(
+            [
+                *gemini_caches.ROUTES,
+                *gemini_embeddings.ROUTES,
+                *gemini_batches.ROUTES,
+                *gemini_files.ROUTES,
+                *ROUTES,
+            ]
+        )
 
     def claims(self, request: Request) -> bool:
         path = request.path
@@ -134,7 +144,9 @@ def _details(error: ApiError) -> Iterator[dict[str, Any]]:
 def _begin(exchange: Exchange, model: str, *, stream: bool) -> Generation:
     body = exchange.request.json()
     row = find_model(model)
-    request = read_generate(body, row)
+    named = body.get("cachedContent") or body.get("cached_content")
+    cached = exchange.tenant.part(CachedContents).use(named, row) if named else None
+    request = read_generate(body, row, cached)
     config = camel(body).get("generationConfig") or {}
     exchange.describe(row, {k: v for k, v in config.items() if v is not None}, stream=stream)
     return exchange.generate(request)
@@ -162,7 +174,7 @@ async def count_tokens(exchange: Exchange, model: str) -> Answer:
     check(whole, FIELDS)
     row = find_model(model)
     exchange.describe(row, {}, stream=False)
-    total = count_prompt(read_turns(whole), row)
+    total = len(render(read_contents(whole, row).blocks, row))
     return Response.json({"totalTokens": total, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]})
 
 

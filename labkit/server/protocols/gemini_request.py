@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from labkit.engine.base import Call, Prompt, Role, Tool, Turn
+from labkit.engine.base import Prompt
 from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
-from labkit.server.generation import UNCAPPED, GenerationRequest, blocks_of
-from labkit.server.http import dump
-from labkit.server.prompt import Block, render
-from labkit.server.protocols.base import refuse_unserved, retirement, served
+from labkit.server.generation import UNCAPPED, GenerationRequest
+from labkit.server.prompt import render
+from labkit.server.protocols.base import retirement, served
+from labkit.server.protocols.gemini_contents import Contents, after_cached, read_choice, read_contents, read_schema
 from labkit.server.shapes import Field, Violation, check, check_value, type_name
 
 PROVIDERS = ("gemini",)
@@ -59,10 +59,6 @@ CONFIG = {
     "audioTimestamp": Field("boolean"),
     "enableEnhancedCivicAnswers": Field("boolean"),
 }
-DECLARATION = {"name": Field("string", required=True), "description": Field("string")}
-CALLING_MODES = {"AUTO": "auto", "ANY": "required", "NONE": "none", "VALIDATED": "auto", "MODE_UNSPECIFIED": "auto"}
-CONTENT = {"role": Field("string"), "parts": Field("any", required=True)}
-ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "system": "system", "function": "tool"}
 FREE_FORM = frozenset(
     {"args", "response", "responseSchema", "responseJsonSchema", "parameters", "parametersJsonSchema"}
 )
@@ -130,17 +126,18 @@ def camel(value: Any) -> Any:
     return {key: item if key in FREE_FORM else camel(item) for key, item in renamed.items()}
 
 
-def read_generate(body: dict[str, Any], model: Model) -> GenerationRequest:
+def read_generate(body: dict[str, Any], model: Model, cached: Contents | None = None) -> GenerationRequest:
     """A generateContent body, checked against the table, then against the model's capability row."""
     body = camel(body)
     check(body, FIELDS)
     config = body.get("generationConfig") or {}
     check(config, CONFIG, at="generationConfig.")
-    check_capabilities(body, config, model)
-    turns = read_turns(body)
-    tools = read_tools(body.get("tools") or [])
-    choice = read_choice((body.get("toolConfig") or {}).get("functionCallingConfig") or {}, tools)
-    rendered = render([*tool_blocks(tools), *blocks_of(turns)], model)
+    check_capabilities(config, model)
+    contents = read_contents(body, model)
+    if cached is not None:
+        contents = after_cached(cached, contents)
+    choice = read_choice((body.get("toolConfig") or {}).get("functionCallingConfig") or {}, contents.tools)
+    rendered = render(contents.blocks, model)
     prompt_tokens = len(rendered)
     if prompt_tokens > model.context:
         raise ApiError(
@@ -151,15 +148,16 @@ def read_generate(body: dict[str, Any], model: Model) -> GenerationRequest:
     return GenerationRequest(
         model=model,
         prompt=Prompt(
-            turns,
+            contents.turns,
             tier=model.tier or "standard",
             json=wants_json,
             schema=read_schema(config),
-            tools=tools,
+            tools=contents.tools,
             tool_choice=choice,
         ),
         prompt_tokens=prompt_tokens,
         rendered=rendered,
+        explicitly_cached=cached.tokens if cached else 0,
         sampling=SamplingParams() if model.sampling == "ignored" else read_sampling(config),
         max_tokens=int(config.get("maxOutputTokens") or min(UNCAPPED, model.max_output)),
         stop=read_stop(config.get("stopSequences") or []),
@@ -179,7 +177,7 @@ def find_model(name: str) -> Model:
     return model
 
 
-def check_capabilities(body: dict[str, Any], config: dict[str, Any], model: Model) -> None:
+def check_capabilities(config: dict[str, Any], model: Model) -> None:
     if (config.get("maxOutputTokens") or 0) > model.max_output:
         raise Violation(
             "generationConfig.maxOutputTokens", "above", got=config["maxOutputTokens"], limit=model.max_output
@@ -190,119 +188,6 @@ def check_capabilities(body: dict[str, Any], config: dict[str, Any], model: Mode
         raise ApiError("invalid_request", "logprobs is set but responseLogprobs is not: set response_logprobs to true.")
     if config.get("responseLogprobs") and not model.logprobs:
         raise ApiError("invalid_request", f"Logprobs is not enabled for models/{model.id}")
-    if body.get("cachedContent"):
-        raise refuse_unserved("cachedContent")
-
-
-def read_turns(body: dict[str, Any]) -> tuple[Turn, ...]:
-    contents = body.get("contents")
-    if isinstance(contents, dict):
-        contents = [contents]
-    check_value(contents, Field("array", low=1), "contents")
-    turns = [_read_content(content, f"contents[{n}]") for n, content in enumerate(contents or ())]
-    if instruction := body.get("systemInstruction"):
-        turns.insert(0, Turn("system", _read_content(instruction, "systemInstruction").text))
-    return tuple(turns)
-
-
-def _read_content(content: Any, at: str) -> Turn:
-    if isinstance(content, str):
-        return Turn("user", content)
-    check_value(content, Field("object"), at)
-    check(content, CONTENT, at=f"{at}.")
-    role = content.get("role") or "user"
-    if role not in ROLES:
-        raise ApiError("invalid_request", "Please use a valid role: user, model.", param=f"{at}.role")
-    parts = content["parts"] if isinstance(content["parts"], list) else [content["parts"]]
-    if not parts:
-        raise Violation(f"{at}.parts", "empty", limit=1)
-    texts = [_read_part(part, f"{at}.parts[{n}]") for n, part in enumerate(parts)]
-    calls = [
-        Call(p["functionCall"]["name"], dump(p["functionCall"].get("args") or {}).decode())
-        for p in parts
-        if "functionCall" in p
-    ]
-    answered = [p["functionResponse"]["name"] for p in parts if "functionResponse" in p]
-    said = "".join(texts) if answered else "".join(t for t, p in zip(texts, parts, strict=True) if "text" in p)
-    return Turn("tool" if answered else ROLES[role], said, calls=tuple(calls), tool=", ".join(answered))
-
-
-def _read_part(part: Any, at: str) -> str:
-    check_value(part, Field("object"), at)
-    if isinstance(part.get("text"), str):
-        return str(part["text"])
-    if "text" in part:
-        raise Violation(f"{at}.text", "type", got=part["text"], kind="string")
-    for kind in ("functionCall", "functionResponse"):
-        if kind in part:
-            check_value(part[kind], Field("object"), f"{at}.{kind}")
-            check({"name": part[kind].get("name")}, {"name": Field("string", required=True)}, at=f"{at}.{kind}.")
-            return dump(part[kind].get("args" if kind == "functionCall" else "response") or {}).decode()
-    kind = next(iter(part), "nothing")
-    if kind in ("inlineData", "fileData", "executableCode"):
-        raise refuse_unserved(f"parts of kind {kind!r}")
-    raise Violation(f"{at}.{kind}", "unknown", got=part)
-
-
-def read_tools(tools: list[Any]) -> tuple[Tool, ...]:
-    """Function declarations. Google's own tools (search, code execution) are refused."""
-    found = []
-    for n, tool in enumerate(tools):
-        check_value(tool, Field("object"), f"tools[{n}]")
-        if others := [name for name in tool if name != "functionDeclarations" and tool[name] is not None]:
-            raise refuse_unserved(f"the tool {others[0]!r}")
-        for declared in tool.get("functionDeclarations") or []:
-            check_value(declared, Field("object"), f"tools[{n}].functionDeclarations")
-            check(declared, DECLARATION, at=f"tools[{n}].functionDeclarations.", unknown_ok=True)
-            schema = declared.get("parametersJsonSchema") or json_schema(declared.get("parameters") or {})
-            found.append(Tool(declared["name"], declared.get("description") or "", dump(schema).decode()))
-    return tuple(found)
-
-
-def tool_blocks(tools: tuple[Tool, ...]) -> list[Block]:
-    return [Block("tools", f"{t.name} {t.description} {t.parameters}", opens=not n) for n, t in enumerate(tools)]
-
-
-def read_choice(config: dict[str, Any], tools: tuple[Tool, ...]) -> str:
-    mode = config.get("mode") or "AUTO"
-    if mode not in CALLING_MODES:
-        raise Violation("toolConfig.functionCallingConfig.mode", "choice", got=mode, choices=tuple(CALLING_MODES))
-    allowed = config.get("allowedFunctionNames") or []
-    if unknown := [name for name in allowed if name not in {tool.name for tool in tools}]:
-        raise ApiError("invalid_request", f"allowed_function_names: {unknown[0]!r} is not declared in tools.")
-    if mode == "ANY" and len(allowed) == 1:
-        return str(allowed[0])
-    return CALLING_MODES[mode]
-
-
-def read_schema(config: dict[str, Any]) -> str | None:
-    """The schema that the text must match, of whichever of the two kinds was sent."""
-    schema = config.get("responseJsonSchema") or json_schema(config.get("responseSchema") or {})
-    if not schema:
-        return None
-    if config.get("responseMimeType") not in ("application/json", "text/x.enum"):
-        raise ApiError("invalid_request", "response_schema needs response_mime_type application/json.")
-    return dump(schema).decode()
-
-
-def json_schema(schema: Any) -> Any:
-    """Google's own schema dialect as JSON schema: types in lower case, `nullable` as a type, `anyOf` as it is.
-
-    >>> json_schema({"type": "STRING", "nullable": True})
-    {'type': ['string', 'null']}
-    """
-    if isinstance(schema, list):
-        return [json_schema(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    plain = {
-        k: json_schema(v) if k != "enum" else v for k, v in schema.items() if k not in ("nullable", "propertyOrdering")
-    }
-    if isinstance(plain.get("type"), str):
-        plain["type"] = plain["type"].lower()
-        if schema.get("nullable"):
-            plain["type"] = [plain["type"], "null"]
-    return plain
 
 
 def read_sampling(config: dict[str, Any]) -> SamplingParams:

@@ -17,6 +17,7 @@ from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
 from labkit.server.generation import UNCAPPED, GenerationRequest
 from labkit.server.http import dump
+from labkit.server.images import BadImage, openai_tokens, read_data_url
 from labkit.server.prompt import Block, render
 from labkit.server.protocols.base import refuse_unserved, retirement, served
 from labkit.server.protocols.openai_tools import calls_text, read_calls, read_choice, read_format, read_tools
@@ -68,6 +69,10 @@ FIELDS = {
 }
 SELF_HOSTED_FIELDS = {**FIELDS, "top_k": Field("integer", low=-1), "min_p": Field("number", low=0, high=1)}
 STREAM_OPTIONS = {"include_usage": Field("boolean"), "include_obfuscation": Field("boolean")}
+IMAGE = {
+    "url": Field("string", required=True),
+    "detail": Field("string", choices=("auto", "low", "high", "original")),
+}
 CACHE_TTLS = {"30m": 1_800.0, "12h": 43_200.0}
 BREAKPOINT = {
     "mode": Field("string", required=True, choices=("explicit",)),
@@ -165,7 +170,7 @@ def read_chat(body: dict[str, Any]) -> GenerationRequest:
     tools = read_tools(body.get("tools") or [])
     choice = read_choice(body.get("tool_choice"), tools)
     wants_json, schema = read_format(body.get("response_format") or {"type": "text"})
-    turns, blocks = read_messages(body["messages"])
+    turns, blocks = read_messages(body["messages"], model)
     blocks = [*(Block("tools", dump(t).decode(), opens=not n) for n, t in enumerate(body.get("tools") or [])), *blocks]
     rendered = render(place_breakpoints(blocks, body.get("prompt_cache_options") or {}, model), model)
     prompt_tokens = len(rendered)
@@ -260,7 +265,7 @@ def refuse_what_is_not_served(body: dict[str, Any]) -> None:
         raise refuse_unserved("audio")
 
 
-def read_messages(messages: list[Any], where: str = "messages") -> tuple[tuple[Turn, ...], list[Block]]:
+def read_messages(messages: list[Any], model: Model, where: str = "messages") -> tuple[tuple[Turn, ...], list[Block]]:
     """The conversation for the engine, and its content parts for the tokenizer and the prompt cache."""
     turns: list[Turn] = []
     blocks: list[Block] = []
@@ -273,11 +278,11 @@ def read_messages(messages: list[Any], where: str = "messages") -> tuple[tuple[T
             raise Violation(f"{at}.role", "missing")
         if message["role"] not in ROLES:
             raise Violation(f"{at}.role", "choice", got=message["role"], choices=tuple(ROLES))
-        parts = list(read_content(message, at))
+        parts = list(read_content(message, model, at))
         calls = read_calls(message.get("tool_calls") or [], f"{at}.tool_calls")
         blocks += [*parts, *([Block("assistant", calls_text(calls), opens=False)] if calls else [])]
         made |= calls
-        text = "".join(part.text for part in parts)
+        text = "".join(part.said for part in parts)
         tool = _answered_call(message, made, at) if message["role"] == "tool" else ""
         turns.append(Turn(ROLES[message["role"]], text, calls=tuple(calls.values()), tool=tool))
     return tuple(turns), blocks
@@ -293,7 +298,7 @@ def _answered_call(message: dict[str, Any], made: dict[str, Call], at: str) -> s
     return made[message["tool_call_id"]].name
 
 
-def read_content(message: dict[str, Any], at: str) -> Iterator[Block]:
+def read_content(message: dict[str, Any], model: Model, at: str) -> Iterator[Block]:
     content, role = message.get("content"), ROLES[message["role"]]
     name = message["name"] if isinstance(message.get("name"), str) else None
     if isinstance(content, str):
@@ -305,17 +310,19 @@ def read_content(message: dict[str, Any], at: str) -> Iterator[Block]:
         yield Block(role, "", name=name)
     elif isinstance(content, list):
         for n, part in enumerate(content):
-            text, ttl = _read_part(part, f"{at}.content[{n}]")
-            yield Block(role, text, opens=n == 0, name=name if n == 0 else None, ttl=ttl)
+            block = _read_part(part, role, model, f"{at}.content[{n}]")
+            yield replace(block, opens=n == 0, name=name if n == 0 else None)
     else:
         raise Violation(f"{at}.content", "type", got=content, kind="string or array")
 
 
-def _read_part(part: Any, at: str) -> tuple[str, float | None]:
+def _read_part(part: Any, role: str, model: Model, at: str) -> Block:
     if not isinstance(part, dict):
         raise Violation(at, "type", got=part, kind="object")
-    kind = part.get("type")
-    if kind in ("image_url", "input_audio", "file"):
+    kind, ttl = part.get("type"), read_breakpoint(part.get("prompt_cache_breakpoint"), at)
+    if kind == "image_url":
+        return _read_image(part.get("image_url"), role, model, ttl, f"{at}.image_url")
+    if kind in ("input_audio", "file"):
         raise refuse_unserved(f"content parts of type {kind!r}")
     if kind not in ("text", "refusal"):
         choices = ("text", "image_url", "input_audio", "refusal", "file")
@@ -323,7 +330,21 @@ def _read_part(part: Any, at: str) -> tuple[str, float | None]:
     text = part.get(kind)
     if not isinstance(text, str):
         raise Violation(f"{at}.{kind}", "type" if text is not None else "missing", got=text, kind="string")
-    return text, read_breakpoint(part.get("prompt_cache_breakpoint"), at)
+    return Block(role, text, ttl=ttl)
+
+
+def _read_image(spec: Any, role: str, model: Model, ttl: float | None, at: str) -> Block:
+    check_value(spec if spec is not None else "", Field("object"), at)
+    check(spec, IMAGE, at=f"{at}.")
+    if not model.vision:
+        message = f"Invalid content type. image_url is not supported by {model.id}."
+        raise ApiError("invalid_request", message, code="invalid_value", param=at)
+    try:
+        image = read_data_url(spec["url"])
+    except BadImage as bad:
+        raise ApiError("invalid_request", f"Invalid image: {bad}.", code="invalid_image_url", param=at) from None
+    tokens = openai_tokens(image, model, spec.get("detail") or "auto")
+    return Block(role, "", ttl=ttl, extra_tokens=tokens, alt=image.alt)
 
 
 def read_breakpoint(mark: Any, at: str) -> float | None:

@@ -197,6 +197,10 @@ def _content(content: Any, at: str) -> Any:
     parts = []
     for n, part in enumerate(content):
         check_value(part, Field("object"), f"{at}.content[{n}]")
+        if part.get("type") == "input_image":
+            image = {"url": part.get("image_url"), "detail": part.get("detail") or "auto"}
+            parts.append({"type": "image_url", "image_url": image})
+            continue
         if part.get("type") not in ("input_text", "output_text", "refusal", "text"):
             raise refuse_unserved(f"content of type {str(part.get('type'))[:40]!r}")
         kept = {k: v for k, v in part.items() if k == "prompt_cache_breakpoint"}
@@ -217,7 +221,7 @@ def read_prompt(
     choice = read_choice(body.get("tool_choice"), tools)
     wants_json, schema = read_format(form, "text.format")
     instructions = [{"role": "system", "content": body["instructions"]}] if body.get("instructions") else []
-    turns, blocks = read_messages([*instructions, *messages], "input")
+    turns, blocks = read_messages([*instructions, *messages], model, "input")
     blocks = [*(Block("tools", dump(t).decode(), opens=not n) for n, t in enumerate(declared)), *blocks]
     rendered = render(place_breakpoints(blocks, body.get("prompt_cache_options") or {}, model), model)
     prompt = Prompt(
