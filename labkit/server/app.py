@@ -30,6 +30,7 @@ from labkit.server.protocols.bedrock import BedrockProtocol
 from labkit.server.protocols.gemini import GeminiProtocol
 from labkit.server.protocols.ollama import OllamaCompatible, OllamaProtocol
 from labkit.server.protocols.openai import OpenAIProtocol
+from labkit.server.protocols.tgi import TGIProtocol
 from labkit.server.protocols.vllm import VLLMProtocol
 from labkit.server.tenants import Tenants
 
@@ -49,6 +50,7 @@ PROTOCOLS: tuple[type[Protocol], ...] = (
     VLLMProtocol,
     OllamaCompatible,
     OllamaProtocol,
+    TGIProtocol,
     GeminiProtocol,
     AnthropicProtocol,
     OpenAIProtocol,

@@ -334,3 +334,94 @@ def test_ollama_speaks_openai_too_and_ignores_n(tenant):
         with pytest.raises(openai.NotFoundError, match="not found") as missing:
             ask(client, model="nobody:1b")
     assert missing.value.type == "not_found_error"
+
+
+# --- TGI ---
+
+
+def generate(tenant, inputs="What is an API?", **parameters):
+    answer = post(tenant, "/tgi/generate", {"inputs": inputs, "parameters": parameters})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def generate_stream(tenant, inputs="What is an API?", **parameters):
+    answer = post(tenant, "/tgi/generate_stream", {"inputs": inputs, "parameters": parameters})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    return [json.loads(line.removeprefix("data:")) for line in answer.text.splitlines() if line]
+
+
+def test_tgi_is_greedy_unless_it_samples(tenant):
+    greedy = {generate(tenant)["generated_text"] for _ in range(3)}
+    assert len(greedy) == 1
+    sampled = {generate(tenant, temperature=1.8, seed=n)["generated_text"] for n in range(4)}
+    assert len(sampled) > 1
+    assert generate(tenant, do_sample=True, seed=4) == generate(tenant, do_sample=True, seed=4)
+
+
+def test_tgi_details_tell_every_token(tenant):
+    answer = generate(tenant, details=True, max_new_tokens=8, top_n_tokens=2, seed=1)
+    told = answer["details"]
+    assert (told["finish_reason"], told["generated_tokens"], told["seed"]) == ("length", 8, 1)
+    assert "".join(t["text"] for t in told["tokens"]) == answer["generated_text"]
+    assert [t["id"] for t in told["tokens"]] == [top[0]["id"] for top in told["top_tokens"]]
+    assert all(t["logprob"] <= 0 for t in told["tokens"])
+
+
+def test_tgi_stream_ends_with_the_whole_text(tenant):
+    *tokens_before, last = generate_stream(tenant)
+    assert last["generated_text"] == generate(tenant)["generated_text"]
+    events = [*tokens_before, last]
+    assert "".join(e["token"]["text"] for e in events) == last["generated_text"]
+    assert [e["index"] for e in events] == list(range(1, len(events) + 1))
+    assert last["details"]["finish_reason"] == "eos_token" and tokens_before[0]["generated_text"] is None
+
+
+@pytest.mark.parametrize("stop", ["7", " 7, 8"])
+def test_tgi_keeps_the_stop_sequence_in_the_text(tenant, stop):
+    answer = generate(tenant, "Count from 1 to 20.", stop=[stop], details=True)
+    assert answer["generated_text"].endswith(stop) and answer["details"]["finish_reason"] == "stop_sequence"
+    events = generate_stream(tenant, "Count from 1 to 20.", stop=[stop])
+    assert "".join(e["token"]["text"] for e in events) == events[-1]["generated_text"] == answer["generated_text"]
+    assert len(events) == events[-1]["details"]["generated_tokens"]
+
+
+def test_tgi_reads_a_chat_template_and_can_echo(tenant):
+    prompt = "<|im_start|>user\nWhat is an API?<|im_end|>\n<|im_start|>assistant\n"
+    assert generate(tenant, prompt)["generated_text"] == generate(tenant)["generated_text"]
+    assert generate(tenant, prompt, return_full_text=True)["generated_text"].startswith(prompt)
+    listed = post(tenant, "/tgi/", {"inputs": "What is an API?"}).json()
+    assert listed == [generate(tenant)]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "parameters", "said"),
+    [
+        ("", {}, "`inputs` cannot be empty"),
+        ("x", {"temperature": 0}, "`temperature` must be strictly positive"),
+        ("x", {"top_p": 1.0}, "`top_p` must be > 0.0 and < 1.0"),
+        ("x", {"stop": list("abcde")}, "`stop` supports up to 4 stop sequences. Given: 5"),
+        ("x", {"max_new_tokens": 10**9}, "`inputs` tokens + `max_new_tokens` must be <="),
+        ("x", {"top_k": "many"}, "expected integer"),
+        ("x", {"repetition_penalty": 1.2}, "does not serve repetition_penalty"),
+    ],
+)
+def test_tgi_refuses_in_its_own_words(tenant, inputs, parameters, said):
+    answer = post(tenant, "/tgi/generate", {"inputs": inputs, "parameters": parameters})
+    assert answer.status_code == 422 and said in answer.json()["error"]
+    assert answer.json()["error_type"] == "validation"
+
+
+def test_tgi_overloaded_is_429(tenant):
+    tenant.lab("tenant", {"limits": {"requests_per_minute": 1}})
+    generate(tenant)
+    answer = post(tenant, "/tgi/generate", {"inputs": "x"})
+    assert (answer.status_code, answer.json()["error_type"]) == (429, "overloaded")
+
+
+def test_tgi_serves_one_model_by_any_name(tenant):
+    with openai.OpenAI(api_key=tenant.key, base_url=f"{tenant.url}/tgi/v1", max_retries=0) as client:
+        assert ask(client, model="tgi").choices[0].message.content
+    info = tenant.http.get("/tgi/info").json()
+    assert info["model_id"] == tenant.last()["model"] == registry.model("self-hosted", "standard")
+    assert tenant.http.get("/tgi/health").content == b""
