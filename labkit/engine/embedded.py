@@ -19,6 +19,7 @@ from labkit.engine.answers import Answer, Library
 from labkit.engine.base import O200K, Prompt, Vocabulary
 from labkit.engine.lattice import Lattice, State
 from labkit.engine.ngrams import NGrams
+from labkit.engine.strict import StrictDecoder, open_strict
 from labkit.engine.template import Template, sample
 from labkit.sampling import Distribution
 from labkit.tokens import encoding
@@ -50,8 +51,18 @@ class EmbeddedEngine:
         self.library = Library(extra_folders)
         self._lattices: OrderedDict[tuple[Template, bool], Lattice] = OrderedDict()
 
-    def open(self, prompt: Prompt) -> Decoder:
-        """Read the prompt. An assistant turn at the end is continued."""
+    def open(self, prompt: Prompt) -> Decoder | StrictDecoder:
+        """Read the prompt. An assistant turn at the end is continued.
+
+        Raises:
+            UnsupportedSchema: the prompt's schema, or that of a tool, is one for which nothing can be written.
+        """
+        if prompt.schema or prompt.json:
+            return open_strict(self, prompt)
+        return self.open_plain(prompt)
+
+    def open_plain(self, prompt: Prompt) -> Decoder:
+        """A decoder of text, without a look at schemas and tools."""
         answer = self.answer(prompt)
         lattice = self.lattice(answer, strict=prompt.json)
         prefix = prompt.turns[-1].text if prompt.turns and prompt.turns[-1].role == "assistant" else ""
