@@ -207,7 +207,7 @@ def test_schedule_is_a_function_of_time_alone():
 
 
 def test_lines_that_find_no_room_fail_and_the_batch_still_ends(tenant):
-    for size in (18, 18, 18, 9.9):
+    for size in (18, 18, 18, 9.95):
         tenant.openai.files.create(file=("fill", b"x" * int(size * 2**20)), purpose="user_data")
     done = later(tenant, submit(tenant, [chat_line(f"line-{n}", n=4, max_completion_tokens=60) for n in range(60)]))
     codes = {line["response"]["status_code"] for line in output(tenant, done.error_file_id)}
