@@ -23,6 +23,7 @@ from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
 from labkit.server.faults import TRANSPORT, ConnectionAborted, Fault, disturb_body
 from labkit.server.http import Answer, EventStream, Handler, Request, Response
+from labkit.server.listeners import Listeners
 from labkit.server.protocols.anthropic import AnthropicProtocol
 from labkit.server.protocols.azure import AzureProtocol
 from labkit.server.protocols.base import Protocol, refusal_of
@@ -79,6 +80,8 @@ class Lab:
     requests: int = 0
     stop: Callable[[], None] = lambda: None
     """Ends the server; set by whoever runs it."""
+    listeners: Listeners = field(default_factory=Listeners)
+    """Ports of their own for the self-hosted servers."""
 
 
 class App:

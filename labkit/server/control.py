@@ -18,6 +18,7 @@ from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
 from labkit.server.faults import KINDS, Fault, Faults
 from labkit.server.http import Answer, Headers, Request, Response, Route, Routes
+from labkit.server.listeners import USUAL_PORTS
 from labkit.server.protocols.base import header
 from labkit.server.shapes import Field, Violation, check, check_value
 from labkit.server.tenants import Tenant
@@ -74,6 +75,7 @@ MESSAGE = {
     "role": Field("string", required=True, choices=("system", "user", "assistant", "tool")),
     "content": Field("string", required=True),
 }
+LISTENERS = dict.fromkeys(USUAL_PORTS, Field("any", nullable=False))
 FILTERS = ("provider", "model", "status", "path", "method", "request_id")
 
 
@@ -96,6 +98,8 @@ class Control:
                 Route("POST", "/lab/v1/faults", self.script_fault),
                 Route("DELETE", "/lab/v1/faults", self.clear_faults),
                 Route("POST", "/lab/v1/distribution", self.distribution),
+                Route("GET", "/lab/v1/listeners", self.listeners),
+                Route("POST", "/lab/v1/listeners", self.change_listeners),
                 Route("POST", "/lab/v1/shutdown", self.shutdown),
             ]
         )
@@ -231,6 +235,35 @@ class Control:
         rows = [_token(encoding, token, p) for token, p in listed]
         counts = {"floor": d.floor, "tail": d.tail, "vocab": d.vocab, "end": self._lab.engine.vocabulary.end}
         return Response.json({"tokens": rows, **counts, "model": model.id})
+
+    async def listeners(self, request: Request) -> Answer:
+        self._known(request)
+        return Response.json(self._lab.listeners.described())
+
+    async def change_listeners(self, request: Request) -> Answer:
+        """true opens a self-hosted server's usual port, a number that port, false (admin only) closes it."""
+        admin, body = self._known(request), request.json()
+        check(body, LISTENERS)
+        for name, wanted in body.items():
+            if wanted is False and not admin:
+                raise ApiError(
+                    "permission", "Only the admin key may close a port that others may be using.", param=name
+                )
+            if not isinstance(wanted, bool):
+                check_value(wanted, Field("integer", low=0, high=65_535), name)
+        await self._lab.listeners.close(name for name, wanted in body.items() if wanted is False)
+        for name, wanted in body.items():
+            if wanted is not False:
+                self._lab.listeners.open(name, None if wanted is True else int(wanted))
+        return Response.json(self._lab.listeners.described())
+
+    def _known(self, request: Request) -> bool:
+        """Whether the key is the admin's; refuses one that opens nothing."""
+        key = self.key(request)
+        if self.is_admin(key):
+            return True
+        self.subject(request)
+        return False
 
     async def shutdown(self, request: Request) -> Answer:
         if not self.is_admin(self.key(request)):

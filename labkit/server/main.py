@@ -27,6 +27,7 @@ from labkit import __version__, prices, registry, tokens
 from labkit.engine.base import O200K
 from labkit.engine.embedded import EmbeddedEngine
 from labkit.server.app import LOOPBACK_HOSTS, App, Lab
+from labkit.server.listeners import USUAL_PORTS, Application, Listeners, listen
 from labkit.server.store import Stores
 from labkit.server.tenants import Tenants
 
@@ -51,9 +52,12 @@ class _Http(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """Says when it is ready, and stops when idle."""
 
-    def __init__(self, config: uvicorn.Config, lab: Lab, url: str, state: Path | None, idle_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, lab: Lab, url: str, state: Path | None, idle_s: float, *, self_hosted: bool
+    ) -> None:
         super().__init__(config)
         self._lab, self._url, self._state, self._idle_s = lab, url, state, idle_s
+        self._self_hosted = self_hosted
         lab.stop = self._stop
 
     def _stop(self) -> None:
@@ -63,9 +67,15 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self._state is not None:
             _write_state(self._state, self._url, self._lab.admin_key)
+        for name in USUAL_PORTS if self._self_hosted else ():
+            self._lab.listeners.open(name)
         print(READY.format(url=self._url), flush=True)
         if self._idle_s:
             self._watcher = asyncio.create_task(self._stop_when_idle())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._lab.listeners.close()
+        await super().shutdown(sockets)
 
     async def _stop_when_idle(self) -> None:
         while not self.should_exit:
@@ -106,6 +116,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--idle-minutes", type=float, default=0.0, help="end after so long without a request; 0 never")
     parser.add_argument("--keys", type=Path, help="admit only the keys in this file, one a line")
     parser.add_argument("--store", type=Path, help="keep files and batches in this folder; default: beside --state")
+    parser.add_argument(
+        "--self-hosted",
+        choices=("auto", "off"),
+        default="off",
+        help="auto: vLLM, Ollama and TGI also on their usual ports, where free",
+    )
     parser.add_argument("--admin-key", help="default: a new random one")
     return parser.parse_args(argv)
 
@@ -121,18 +137,18 @@ def _read_keys(path: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    if sys.platform != "win32":  # there the option would let two servers share a port
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+def _configured(app: Application) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_Http,
+        proxy_headers=False,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=600,  # longer than any client's, so that a kept connection is never closed under a request
+        timeout_graceful_shutdown=2,
+    )
 
 
 def _warm_up() -> None:
@@ -148,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         keys = _read_keys(options.keys) if options.keys else None
         stores = Stores(_store_folder(options))
-        listener = _listen(options.host, options.port)
+        listener = listen(options.host, options.port)
     except OSError as error:
         what = str(error.filename) if error.filename else f"{options.host}:{options.port}"
         advice = (
@@ -168,20 +184,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.admin_key or f"admin-{secrets.token_hex(16)}",
         hosts=LOOPBACK_HOSTS | {options.host, socket.gethostname()},
     )
-    config = uvicorn.Config(
-        App(lab),
-        http=_Http,
-        proxy_headers=False,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_keep_alive=600,  # longer than any client's, so that a kept connection is never closed under a request
-        timeout_graceful_shutdown=2,
-    )
+    app = App(lab)
+    lab.listeners = Listeners(app, _configured)
     _warm_up()
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    server = _Server(config, lab, url, options.state, options.idle_minutes * 60)
+    self_hosted = options.self_hosted == "auto"
+    server = _Server(_configured(app), lab, url, options.state, options.idle_minutes * 60, self_hosted=self_hosted)
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
