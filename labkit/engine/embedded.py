@@ -15,12 +15,14 @@ from functools import cached_property
 from pathlib import Path
 from random import Random
 
+from labkit.engine import thinking
 from labkit.engine.answers import Answer, Library
 from labkit.engine.base import O200K, Prompt, Vocabulary
 from labkit.engine.lattice import Lattice, State
 from labkit.engine.ngrams import NGrams
 from labkit.engine.strict import StrictDecoder, open_strict
 from labkit.engine.template import Template, sample
+from labkit.engine.tools import ToolDecoder, open_with_tools
 from labkit.sampling import Distribution
 from labkit.tokens import encoding
 
@@ -51,12 +53,14 @@ class EmbeddedEngine:
         self.library = Library(extra_folders)
         self._lattices: OrderedDict[tuple[Template, bool], Lattice] = OrderedDict()
 
-    def open(self, prompt: Prompt) -> Decoder | StrictDecoder:
+    def open(self, prompt: Prompt) -> Decoder | StrictDecoder | ToolDecoder:
         """Read the prompt. An assistant turn at the end is continued.
 
         Raises:
             UnsupportedSchema: the prompt's schema, or that of a tool, is one for which nothing can be written.
         """
+        if prompt.tools:
+            return open_with_tools(self, prompt)
         if prompt.schema or prompt.json:
             return open_strict(self, prompt)
         return self.open_plain(prompt)
@@ -72,16 +76,25 @@ class EmbeddedEngine:
         before, last = ([O200K.end, O200K.end] + tokens)[-2:]
         return Decoder(self, lattice, lattice.after_text(prefix), (before, last))
 
+    def think(self, prompt: Prompt, steps: int) -> Decoder:
+        """A decoder of what is thought before the answer; its end is the beginning of the answer."""
+        template = thinking.thought(prompt.last_user, steps)
+        lattice = self._lattice(template, strict=False, source="labkit.engine.thinking")
+        return Decoder(self, lattice, lattice.start, (O200K.end, O200K.end))
+
     def answer(self, prompt: Prompt) -> Answer:
         """What is going to be said to a prompt, and why."""
         return self.library.answer(prompt)
 
     def lattice(self, answer: Answer, *, strict: bool = False) -> Lattice:
         """The automaton of an answer; those of the last prompts are kept. A strict one lets nothing else come."""
-        key = answer.template, strict
+        return self._lattice(answer.template, strict=strict, source=answer.source)
+
+    def _lattice(self, template: Template, *, strict: bool, source: str) -> Lattice:
+        key = template, strict
         known = self._lattices.get(key)
         if known is None:
-            known = self._lattices[key] = Lattice(answer.template, self.encode, source=answer.source, strict=strict)
+            known = self._lattices[key] = Lattice(template, self.encode, source=source, strict=strict)
             if len(self._lattices) > LATTICES_KEPT:
                 self._lattices.popitem(last=False)
         else:
