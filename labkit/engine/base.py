@@ -126,6 +126,10 @@ class Engine(Protocol):
         """Read the prompt. Never raises on content: an engine that knows nothing says so in its text."""
         ...
 
+    def think(self, prompt: Prompt, steps: int) -> Decoder:
+        """What is thought before the answer, the longer the more steps; the answer begins where it ends."""
+        ...
+
 
 def next_distribution(engine: Engine, prompt: Prompt, generated: Iterable[int] = ()) -> Distribution:
     """The whole contract in one function: distribution over token ids after `prompt` and `generated`."""

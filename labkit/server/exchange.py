@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from labkit import prices
 from labkit.engine.base import Engine
+from labkit.engine.validity import UnsupportedSchema
 from labkit.registry import Model
 from labkit.server.errors import ApiError
 from labkit.server.faults import ENDINGS, TRANSPORT, Faults, disturb
@@ -114,7 +115,10 @@ class Exchange:
         if self.fault is not None and (ending := ENDINGS.get(self.fault.kind)):
             request = replace(request, ending=ending, ends_after=self.fault.after)
         seed = self._seed() if request.seed is None else request.seed
-        self.generation = Generation(request, self.engine, seed, use)
+        try:
+            self.generation = Generation(request, self.engine, seed, use)
+        except UnsupportedSchema as unsupported:
+            raise ApiError("invalid_request", f"Invalid schema: {unsupported}", code="invalid_json_schema") from None
         return self.generation
 
     def _seed(self) -> int:

@@ -21,6 +21,9 @@ from labkit.server.prompt_cache import UNCACHED, CacheUse
 from labkit.usage import Usage
 
 Finish = Literal["stop", "length", "stop_sequence", "tool_calls", "content_filter", "refusal"]
+THINKING_STEPS = {"none": 0, "minimal": 1, "low": 2, "medium": 4, "high": 8, "xhigh": 14, "max": 24}
+"""Sentences of thought at each effort: the lab's choice. Real thoughts are tens of times longer, in like proportion."""
+TOKENS_A_STEP = 15
 UNCAPPED = 4_096
 """Most tokens of a text whose request set no cap. High temperatures can otherwise run to the model's whole output."""
 
@@ -43,6 +46,10 @@ class GenerationRequest:
     """The prompt's tokens, for the prompt cache; None is never cached."""
     explicitly_cached: int = 0
     """Tokens at the beginning of the prompt that the caller has put into a cache of its own (Gemini)."""
+    thinking_steps: int = 0
+    """How long to think before the answer; 0 does not think."""
+    show_thoughts: bool = False
+    """Whether the caller wants to read them, in the protocols that can show them."""
     ending: Finish | None = None
     """Scripted: end for this reason after `ends_after` tokens, if the text lasts that long."""
     ends_after: int = 0
@@ -69,7 +76,9 @@ class Part:
 
     index: int
     tool: Tool | None = None
-    """None for text."""
+    """None for text and for thoughts."""
+    thinking: bool = False
+    """What is thought before the answer: billed as output, shown where the protocol shows it."""
     call_id: str = ""
     """Random letters and digits; each protocol puts its own prefix before them."""
     shown: list[str] = field(default_factory=list)
@@ -89,22 +98,37 @@ class Piece:
     scores: list[TokenScore] = field(default_factory=list)
 
 
+def thinking_steps(effort: str | None, budget: int | None = None) -> int:
+    """How long to think at an effort, within a budget of tokens."""
+    steps = THINKING_STEPS.get(effort or "none", 0)
+    return steps if budget is None else max(0, min(steps, budget // TOKENS_A_STEP))
+
+
 class Choice:
     """One generated answer: its parts, and why it ended."""
 
     def __init__(
-        self, index: int, decoder: Decoder, request: GenerationRequest, rng: Random, vocabulary: Vocabulary
+        self,
+        index: int,
+        decoder: Decoder,
+        request: GenerationRequest,
+        rng: Random,
+        vocabulary: Vocabulary,
+        thoughts: Decoder | None = None,
     ) -> None:
         self.index = index
         self.finish: Finish | None = None
         self.stop_sequence: str | None = None
         self.tokens = 0
         """Generated so far; at the end, of the text that was returned."""
+        self.reasoning = 0
+        """Those of them that were only thought."""
         self.scores: list[TokenScore] = []
         """Of every token so far, when the request asked for log-probabilities."""
-        self.parts = [Part(0)]
+        self.parts = [Part(0, thinking=thoughts is not None)]
+        self._answer = decoder
         self._scores_shown = 0
-        self._decoder = decoder
+        self._decoder = thoughts or decoder
         self._request = request
         self._sampler = Sampler(request.sampling, rng)
         self._rng = rng
@@ -115,8 +139,8 @@ class Choice:
 
     @property
     def text(self) -> str:
-        """What has been said so far, calls left out."""
-        return "".join(part.text for part in self.parts if part.tool is None)
+        """What has been said so far: no calls, no thoughts."""
+        return "".join(part.text for part in self.parts if part.tool is None and not part.thinking)
 
     @property
     def calls(self) -> list[Part]:
@@ -131,14 +155,23 @@ class Choice:
         request = self._request
         if self.tokens >= request.max_tokens:
             return self._close("length")
-        if request.ending is not None and self.tokens >= request.ends_after:
+        thinking = self.parts[-1].thinking
+        if request.ending is not None and not thinking and self.tokens - self.reasoning >= request.ends_after:
             return self._close(request.ending)
         distribution = self._decoder.distribution()
         token = self._sampler.pick(distribution)
+        if token == self._vocabulary.end and thinking:
+            self._decoder = self._answer
+            self.parts.append(Part(len(self.parts)))
+            return None
         if token == self._vocabulary.end:
             return self._close("tool_calls" if self.calls else "stop")
         self._decoder.advance(token)
         self.tokens += 1
+        if thinking:
+            self.reasoning += 1
+            text = self._utf8.decode(self._bytes(token))
+            return self._show(text) if text else None
         if request.tools and (tool := self._vocabulary.called(token)) is not None:
             return self._begin_call(request.tools[tool])
         if request.top_logprobs is not None:
@@ -152,7 +185,7 @@ class Choice:
         if self._held:  # the beginning of a stop sequence that never came
             self._show(self._held)
             self._held = ""
-        part = Part(len(self.parts), tool, f"{self._rng.getrandbits(120):030x}"[:24])
+        part = Part(len(self.parts), tool, call_id=f"{self._rng.getrandbits(120):030x}"[:24])
         self.parts.append(part)
         return Piece("", part)
 
@@ -172,7 +205,7 @@ class Choice:
         rest = self._held if finish == "stop_sequence" else self._held + self._utf8.decode(b"", final=True)
         piece = self._show(rest) if rest else None
         if finish == "stop_sequence":
-            self.tokens = tokens.count(self.text)  # what is billed is what is returned
+            self.tokens = self.reasoning + tokens.count(self.text)  # what is billed is what is returned
         return piece
 
     def _show(self, text: str) -> Piece:
@@ -207,11 +240,11 @@ class Generation:
         self.request = request
         self.cache = cache
         decoder = engine.open(request.prompt)
-        vocabulary = engine.vocabulary
+        thoughts = engine.think(request.prompt, request.thinking_steps) if request.thinking_steps else None
         self.choices = [
-            Choice(i, decoder.fork() if i else decoder, request, Random(f"{seed}/{i}"), vocabulary)
-            for i in reversed(range(request.n))
-        ][::-1]
+            Choice(i, decoder.fork(), request, Random(f"{seed}/{i}"), engine.vocabulary, thoughts and thoughts.fork())
+            for i in range(request.n)
+        ]
 
     def pieces(self) -> Iterator[tuple[Choice, Piece]]:
         """Pieces of all choices, in turn, as a real server's batch would release them."""
@@ -244,4 +277,5 @@ class Generation:
             cache_write=cache.written,
             cache_write_long=cache.written_long,
             output=self.tokens,
+            reasoning=sum(choice.reasoning for choice in self.choices),
         )

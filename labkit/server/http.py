@@ -23,7 +23,8 @@ EVENT_STREAM_TYPE = (b"content-type", b"text/event-stream; charset=utf-8")
 NO_CACHE = (b"cache-control", b"no-cache")
 
 
-MODEL_IN_PATH = re.compile(r"/models?/([^/:]+)")
+MODEL_IN_PATH = re.compile(r"/models/([^/:]+)|/model/([^/]+)")
+"""As Gemini names it, up to the method's colon; as Bedrock does, whose ids have colons of their own."""
 
 
 class MalformedJson(ValueError):
@@ -59,7 +60,7 @@ class Request:
     def named_model(self) -> str | None:
         """The model that a request names, in its path or its body, whether or not it is otherwise valid."""
         if match := MODEL_IN_PATH.search(self.path):
-            return unquote(match[1])
+            return unquote(match[1] or match[2])
         try:
             named = self.json().get("model")
         except MalformedJson:

@@ -7,6 +7,8 @@ Source: the SDK's types and Anthropic's API documentation of October 2026.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -161,11 +163,14 @@ STOP_REASON = {
 
 def message(generation: Generation) -> dict[str, Any]:
     choice = generation.choices[0]
-    content = [_block(part) for part in choice.parts if part.text or part.tool]
+    shown = generation.request.show_thoughts
+    content = [_block(part, shown) for part in choice.parts if part.text or part.tool or part.thinking]
     return {**_envelope(generation), "content": content, **_ending(choice), "usage": usage_object(generation)}
 
 
-def _block(part: Part) -> dict[str, Any]:
+def _block(part: Part, shown: bool) -> dict[str, Any]:
+    if part.thinking:
+        return {"type": "thinking", "thinking": part.text if shown else "", "signature": signature(part.text)}
     if part.tool is None:
         return {"type": "text", "text": part.text}
     try:
@@ -199,6 +204,7 @@ def usage_object(generation: Generation) -> dict[str, Any]:
             "ephemeral_1h_input_tokens": usage.cache_write_long,
         },
         "output_tokens": usage.output,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning},
         "service_tier": "standard",
     }
 
@@ -221,18 +227,33 @@ def _block_frames(generation: Generation) -> Iterator[bytes]:
     for _, piece in generation.pieces():
         if piece.part is not open_part:
             if open_part is not None:
-                yield _event("content_block_stop", {"index": index})
+                yield from _stop(index, open_part)
             open_part, index = piece.part, index + 1
             yield _event("content_block_start", {"index": index, "content_block": _empty(open_part)})
             if index == 0:
                 yield _event("ping", {})
-        if piece.text:
+        if piece.text and (generation.request.show_thoughts or not piece.part.thinking):
             yield _delta(index, piece)
     if open_part is not None:
-        yield _event("content_block_stop", {"index": index})
+        yield from _stop(index, open_part)
+
+
+def _stop(index: int, part: Part) -> Iterator[bytes]:
+    """The end of a block; a thinking block is signed first."""
+    if part.thinking:
+        signed = {"type": "signature_delta", "signature": signature(part.text)}
+        yield _event("content_block_delta", {"index": index, "delta": signed})
+    yield _event("content_block_stop", {"index": index})
+
+
+def signature(thought: str) -> str:
+    """Stands for Anthropic's proof that the thought is the model's own; opaque to the client there as here."""
+    return base64.b64encode(hashlib.sha256(thought.encode()).digest()).decode()
 
 
 def _empty(part: Part) -> dict[str, Any]:
+    if part.thinking:
+        return {"type": "thinking", "thinking": "", "signature": ""}
     if part.tool is None:
         return {"type": "text", "text": ""}
     return {"type": "tool_use", "id": f"toolu_{part.call_id}", "name": part.tool.name, "input": {}}
@@ -240,7 +261,11 @@ def _empty(part: Part) -> dict[str, Any]:
 
 def _delta(index: int, piece: Piece) -> bytes:
     """The hot one of the events, and so a byte template."""
-    kind = b'"text_delta","text"' if piece.part.tool is None else b'"input_json_delta","partial_json"'
+    part = piece.part
+    if part.thinking:
+        kind = b'"thinking_delta","thinking"'
+    else:
+        kind = b'"text_delta","text"' if part.tool is None else b'"input_json_delta","partial_json"'
     return b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":%s:%s}}\n\n' % (
         index,
         kind,

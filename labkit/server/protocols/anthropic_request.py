@@ -13,7 +13,7 @@ from labkit.engine.base import Call, Prompt, Role, Tool, Turn
 from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
-from labkit.server.generation import GenerationRequest
+from labkit.server.generation import GenerationRequest, thinking_steps
 from labkit.server.http import dump
 from labkit.server.images import BadImage, anthropic_tokens, read_base64
 from labkit.server.prompt import Block, Rendered, render
@@ -170,6 +170,8 @@ def read_message(body: dict[str, Any], version: str, model: Model | None = None)
         ),
         max_tokens=cap,
         stop=read_stop(body.get("stop_sequences") or []),
+        thinking_steps=read_thinking(body, model),
+        show_thoughts=(body.get("thinking") or {}).get("display") != "omitted",
     )
 
 
@@ -195,6 +197,16 @@ def check_capabilities(body: dict[str, Any], model: Model) -> None:
         message = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
         raise ApiError("invalid_request", message)
     check_thinking(body.get("thinking") or {}, model, int(body.get("max_tokens") or 0))
+
+
+def read_thinking(body: dict[str, Any], model: Model) -> int:
+    """How long to think: always for the models that always do, else when asked; by effort, within the budget."""
+    thinking = body.get("thinking") or {}
+    kind = thinking.get("type") or ("adaptive" if model.thinking == "always" else "disabled")
+    if kind == "disabled":
+        return 0
+    effort = (body.get("output_config") or {}).get("effort") or model.default_effort or "medium"
+    return max(1, thinking_steps(effort, thinking.get("budget_tokens")))
 
 
 def check_thinking(thinking: dict[str, Any], model: Model, max_tokens: int) -> None:
@@ -227,8 +239,7 @@ def read_prompt(body: dict[str, Any], model: Model) -> tuple[tuple[Turn, ...], R
         at = f"messages.{n}"
         check_value(message, Field("object"), at)
         check(message, {"role": TEXT, "content": Field("string or array", required=True)}, at=f"{at}.")
-        if message["role"] not in ROLES:
-            raise Violation(f"{at}.role", "choice", got=message["role"], choices=("user", "assistant"))
+        check_value(message["role"], Field("string", choices=tuple(ROLES)), f"{at}.role")
         parts = list(read_blocks(message["content"], ROLES[message["role"]], f"{at}.content"))
         blocks += parts
         turns += _turns_of(message, parts, called, at)

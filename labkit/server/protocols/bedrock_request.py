@@ -65,7 +65,7 @@ MESSAGE = {
     "content": Field("array", required=True),
 }
 COUNT = {"input": Field("object", required=True)}
-UNSERVED = ("guardrailConfig", "promptVariables", "additionalModelResponseFieldPaths", "outputConfig")
+UNSERVED = ("guardrailConfig", "promptVariables", "additionalModelResponseFieldPaths")
 NAMES = {"maxTokens": "max_tokens", "temperature": "temperature", "topP": "top_p", "topK": "top_k"}
 NAMES |= {"stopSequences": "stop_sequences"}
 """Converse's inference parameters, as Anthropic calls them."""
@@ -218,6 +218,8 @@ def anthropic_body(body: dict[str, Any], model: Model) -> dict[str, Any]:
         told["system"] = _blocks(body["system"], "system")
     if body.get("toolConfig"):
         told |= _tools(body["toolConfig"])
+    if body.get("outputConfig"):
+        told["output_config"] = _output(body["outputConfig"])
     return told | (body.get("additionalModelRequestFields") or {})
 
 
@@ -296,6 +298,40 @@ BLOCKS: dict[str, Callable[[Any, str], dict[str, Any]]] = {
     "toolResult": _tool_result,
     "reasoningContent": _reasoning,
 }
+
+
+OUTPUT = {"textFormat": Field("object"), "effort": Field("string")}
+TEXT_FORMAT = {
+    "type": Field("string", required=True, choices=("json_schema",)),
+    "structure": Field("object", required=True),
+}
+STRUCTURE = {"jsonSchema": Field("object", required=True)}
+JSON_SCHEMA = {
+    "schema": Field("string", required=True),
+    "name": Field("string"),
+    "description": Field("string"),
+}
+
+
+def _output(config: dict[str, Any]) -> dict[str, Any]:
+    """Converse has the schema as text, Anthropic as an object."""
+    check(config, OUTPUT, at="outputConfig.")
+    told: dict[str, Any] = {"effort": config["effort"]} if config.get("effort") else {}
+    if (form := config.get("textFormat")) is not None:
+        at = "outputConfig.textFormat."
+        check(form, TEXT_FORMAT, at=at)
+        check(form["structure"], STRUCTURE, at=f"{at}structure.")
+        definition = form["structure"]["jsonSchema"]
+        check(definition, JSON_SCHEMA, at=f"{at}structure.jsonSchema.")
+        told["format"] = {"type": "json_schema", "schema": _parsed(definition["schema"])}
+    return told
+
+
+def _parsed(schema: str) -> Any:
+    try:
+        return json.loads(schema)
+    except (ValueError, RecursionError):
+        raise ApiError("invalid_request", "outputConfig.textFormat: the schema is not JSON.") from None
 
 
 def _tools(config: dict[str, Any]) -> dict[str, Any]:

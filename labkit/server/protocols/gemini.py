@@ -200,16 +200,19 @@ FINISH = {
 
 def generate_response(generation: Generation) -> dict[str, Any]:
     candidates = [
-        _candidate(choice, _parts(choice.parts), choice.scores, generation, finished=True)
+        _candidate(choice, _parts(choice.parts, generation), choice.scores, generation, finished=True)
         for choice in generation.choices
     ]
     return {"candidates": candidates, **_envelope(generation, f"lab-{uuid4().hex[:20]}")}
 
 
-def _parts(parts: list[Part]) -> list[dict[str, Any]]:
-    """Text and calls. A call is whole or not there: Google streams no fragments of arguments."""
+def _parts(parts: list[Part], generation: Generation) -> list[dict[str, Any]]:
+    """Thoughts if they are wanted, text and calls. A call is whole or not there: Google streams no fragments of it."""
     shown: list[dict[str, Any]] = []
     for part in parts:
+        if part.thinking:
+            shown += [{"text": part.text, "thought": True}] if generation.request.show_thoughts else []
+            continue
         if part.tool is None:
             shown += [{"text": part.text}] if part.text else []
             continue
@@ -263,19 +266,21 @@ def response_frames(generation: Generation) -> Iterator[bytes]:
     response_id = f"lab-{uuid4().hex[:20]}"
     held: dict[int, Piece] = {}
     for choice, piece in generation.pieces():
-        if piece.part.tool is not None:
+        hidden = piece.part.thinking and not generation.request.show_thoughts
+        if piece.part.tool is not None or hidden:
             continue
         if (before := held.get(choice.index)) is not None:
             yield dump(_chunk(choice, _said(before), before.scores, generation, response_id, finished=False))
         held[choice.index] = piece
     for choice in generation.choices:
         last = held.get(choice.index, Piece("", choice.parts[0]))
-        parts = _said(last) + _parts(choice.calls)
+        parts = _said(last) + _parts(choice.calls, generation)
         yield dump(_chunk(choice, parts, last.scores, generation, response_id, finished=True))
 
 
 def _said(piece: Piece) -> list[dict[str, Any]]:
-    return [{"text": piece.text}] if piece.text else []
+    thought = {"thought": True} if piece.part.thinking else {}
+    return [{"text": piece.text, **thought}] if piece.text else []
 
 
 def _chunk(

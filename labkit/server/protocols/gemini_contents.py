@@ -73,7 +73,7 @@ def after_cached(cached: Contents, contents: Contents) -> Contents:
 
 def _read_content(content: Any, model: Model, at: str) -> tuple[Turn, list[Block]]:
     role = content.get("role") or "user" if isinstance(content, dict) else "user"
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise ApiError("invalid_request", "Please use a valid role: user, model.", param=f"{at}.role")
     blocks = _read_parts(content, ROLES[role], model, at)
     parts = content["parts"] if isinstance(content, dict) else [{"text": content}]

@@ -13,7 +13,7 @@ from labkit.engine.base import Prompt
 from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
-from labkit.server.generation import UNCAPPED, GenerationRequest
+from labkit.server.generation import UNCAPPED, GenerationRequest, thinking_steps
 from labkit.server.prompt import render
 from labkit.server.protocols.base import retirement, served
 from labkit.server.protocols.gemini_contents import Contents, after_cached, read_choice, read_contents, read_schema
@@ -58,6 +58,11 @@ CONFIG = {
     "imageConfig": Field("object"),
     "audioTimestamp": Field("boolean"),
     "enableEnhancedCivicAnswers": Field("boolean"),
+}
+THINKING = {
+    "thinkingBudget": Field("integer", low=-1),
+    "thinkingLevel": Field("string", choices=("MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH")),
+    "includeThoughts": Field("boolean"),
 }
 FREE_FORM = frozenset(
     {"args", "response", "responseSchema", "responseJsonSchema", "parameters", "parametersJsonSchema"}
@@ -157,6 +162,8 @@ def read_generate(body: dict[str, Any], model: Model, cached: Contents | None = 
         ),
         prompt_tokens=prompt_tokens,
         rendered=rendered,
+        thinking_steps=read_thinking(config.get("thinkingConfig") or {}, model),
+        show_thoughts=bool((config.get("thinkingConfig") or {}).get("includeThoughts")),
         explicitly_cached=cached.tokens if cached else 0,
         sampling=SamplingParams() if model.sampling == "ignored" else read_sampling(config),
         max_tokens=int(config.get("maxOutputTokens") or min(UNCAPPED, model.max_output)),
@@ -188,6 +195,23 @@ def check_capabilities(config: dict[str, Any], model: Model) -> None:
         raise ApiError("invalid_request", "logprobs is set but responseLogprobs is not: set response_logprobs to true.")
     if config.get("responseLogprobs") and not model.logprobs:
         raise ApiError("invalid_request", f"Logprobs is not enabled for models/{model.id}")
+
+
+def read_thinking(config: dict[str, Any], model: Model) -> int:
+    """How long to think, by `thinkingLevel` or within `thinkingBudget` (-1 leaves it to the model, 0 turns it off)."""
+    check(config, THINKING, at="generationConfig.thinkingConfig.")
+    if config and model.thinking == "no":
+        raise ApiError("invalid_request", f"Thinking is not enabled for models/{model.id}")
+    budget, level = config.get("thinkingBudget"), config.get("thinkingLevel")
+    if budget is not None and level:
+        raise ApiError("invalid_request", "You can only set one of thinking budget and thinking level.")
+    if budget == 0 and model.thinking == "always":
+        raise ApiError("invalid_request", "Budget 0 is invalid. This model only works in thinking mode.")
+    if level:
+        return thinking_steps(level.lower())
+    thinks = model.thinking == "always" or (budget or 0) != 0
+    effort = model.default_effort or "medium"
+    return thinking_steps(effort, budget if budget is not None and budget >= 0 else None) if thinks else 0
 
 
 def read_sampling(config: dict[str, Any]) -> SamplingParams:

@@ -248,6 +248,8 @@ def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
         yield head + first % choice.index + end
     logged = generation.request.top_logprobs is not None
     for choice, piece in generation.pieces():
+        if piece.part.thinking:  # chat completions bill thoughts and never show them
+            continue
         yield b'%s{"index":%d,"delta":%s,"logprobs":%s,"finish_reason":null}%s' % (
             head,
             choice.index,

@@ -15,7 +15,7 @@ from labkit.engine.base import Call, Prompt, Role, Turn
 from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
-from labkit.server.generation import UNCAPPED, GenerationRequest
+from labkit.server.generation import UNCAPPED, GenerationRequest, thinking_steps
 from labkit.server.http import dump
 from labkit.server.images import BadImage, openai_tokens, read_data_url
 from labkit.server.prompt import Block, render
@@ -194,6 +194,7 @@ def read_chat(body: dict[str, Any]) -> GenerationRequest:
         n=body.get("n") or 1,
         seed=body.get("seed"),
         top_logprobs=(body.get("top_logprobs") or 0) if body.get("logprobs") else None,
+        thinking_steps=thinking_steps(body.get("reasoning_effort") or model.default_effort),
     )
 
 
@@ -276,8 +277,7 @@ def read_messages(messages: list[Any], model: Model, where: str = "messages") ->
             raise Violation(at, "type", got=message, kind="object")
         if message.get("role") is None:
             raise Violation(f"{at}.role", "missing")
-        if message["role"] not in ROLES:
-            raise Violation(f"{at}.role", "choice", got=message["role"], choices=tuple(ROLES))
+        check_value(message["role"], Field("string", choices=tuple(ROLES)), f"{at}.role")
         parts = list(read_content(message, model, at))
         calls = read_calls(message.get("tool_calls") or [], f"{at}.tool_calls")
         blocks += [*parts, *([Block("assistant", calls_text(calls), opens=False)] if calls else [])]

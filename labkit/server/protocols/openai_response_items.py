@@ -57,7 +57,9 @@ def finished(generation: Generation, response: dict[str, Any]) -> dict[str, Any]
         **response,
         "status": "incomplete" if reason else "completed",
         "incomplete_details": {"reason": reason} if reason else None,
-        "output": [item(part, choice, response["id"]) for part in choice.parts if part.text or part.tool],
+        "output": [
+            item(part, choice, response["id"]) for part in choice.parts if part.text or part.tool or part.thinking
+        ],
         "usage": usage_object(generation),
     }
 
@@ -65,6 +67,8 @@ def finished(generation: Generation, response: dict[str, Any]) -> dict[str, Any]
 def item(part: Part, choice: Choice, response_id: str) -> dict[str, Any]:
     """An output item: a message with its text, or a function call."""
     status = "incomplete" if choice.finish in INCOMPLETE else "completed" if choice.finish else "in_progress"
+    if part.thinking:
+        return {"type": "reasoning", "id": item_id(part, response_id), "summary": [], "status": status}
     if part.tool is not None:
         call = {"call_id": f"call_{part.call_id}", "name": part.tool.name, "arguments": part.text}
         return {"type": "function_call", "id": f"fc_{part.call_id}", **call, "status": status}
@@ -73,7 +77,7 @@ def item(part: Part, choice: Choice, response_id: str) -> dict[str, Any]:
 
 
 def item_id(part: Part, response_id: str) -> str:
-    return f"fc_{part.call_id}" if part.tool else f"msg_{response_id[5:]}{part.index}"
+    return f"fc_{part.call_id}" if part.tool else f"{'rs' if part.thinking else 'msg'}_{response_id[5:]}{part.index}"
 
 
 def output_text(part: Part, choice: Choice) -> dict[str, Any]:
@@ -118,7 +122,7 @@ def _item_frames(events: _Events, generation: Generation, response_id: str) -> I
                 yield from _close(events, open_part, choice, output, response_id)
             open_part, output = piece.part, output + 1
             yield from _open(events, open_part, choice, output, response_id)
-        if piece.text:
+        if piece.text and not piece.part.thinking:
             where = {"item_id": item_id(piece.part, response_id), "output_index": output, "delta": piece.text}
             if piece.part.tool is None:
                 yield events("response.output_text.delta", content_index=0, logprobs=[], **where)
@@ -143,7 +147,7 @@ class _Events:
 def _open(events: _Events, part: Part, choice: Choice, output: int, response_id: str) -> Iterator[bytes]:
     empty = item(part, choice, response_id) | {"status": "in_progress"}
     yield events("response.output_item.added", output_index=output, item=empty)
-    if part.tool is None:
+    if part.tool is None and not part.thinking:
         where = {"item_id": item_id(part, response_id), "output_index": output, "content_index": 0}
         yield events(
             "response.content_part.added", **where, part={**output_text(part, choice), "text": "", "logprobs": []}
@@ -152,7 +156,9 @@ def _open(events: _Events, part: Part, choice: Choice, output: int, response_id:
 
 def _close(events: _Events, part: Part, choice: Choice, output: int, response_id: str) -> Iterator[bytes]:
     where = {"item_id": item_id(part, response_id), "output_index": output}
-    if part.tool is None:
+    if part.thinking:
+        pass
+    elif part.tool is None:
         yield events("response.output_text.done", **where, content_index=0, text=part.text, logprobs=[])
         yield events("response.content_part.done", **where, content_index=0, part=output_text(part, choice))
     else:

@@ -17,7 +17,7 @@ from labkit.registry import Model
 from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
-from labkit.server.generation import UNCAPPED, GenerationRequest
+from labkit.server.generation import UNCAPPED, GenerationRequest, thinking_steps
 from labkit.server.http import EVENT_STREAM_TYPE, NO_CACHE, Answer, EventStream, Response, Route, dump
 from labkit.server.prompt import Block, Rendered, render
 from labkit.server.protocols.base import refuse_unserved
@@ -149,6 +149,7 @@ def read_response(body: dict[str, Any], stored: Responses) -> Asked:
         sampling=SamplingParams(1.0 if temperature is None else temperature, 1.0 if top_p is None else top_p),
         max_tokens=int(cap or min(UNCAPPED, model.max_output)),
         top_logprobs=(body.get("top_logprobs") or 0) if LOGPROBS in (body.get("include") or []) else None,
+        thinking_steps=thinking_steps(reasoning.get("effort") or model.default_effort),
     )
     return Asked(body, generation, messages, items)
 
