@@ -30,6 +30,8 @@ FLAGS = [
 ]
 READY_SECONDS = 60.0
 RUN_SECONDS = 240.0
+STOPPED_SECONDS = 8.0
+"""A kernel that is idle so long while cells are left has stopped at an error."""
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     # All cells stay in the page, so that a test finds those that are out of sight and a screenshot shows them.
@@ -81,23 +83,30 @@ class OpenNotebook:
         return self.page.get_by_role("button", name=re.compile(r"\| Idle$")).first
 
     def run_all(self) -> None:
-        """Run > Run All Cells, by the menu; returns when all have run.
+        """Clear all outputs, then Run > Run All Cells, by the menus; returns when the last cell has run.
 
         Raises:
-            AssertionError: a cell failed that is not meant to, and the cells after it did not run.
+            AssertionError: a cell failed that is not meant to, so that the cells after it do not run.
         """
-        waiting = self.page.locator(".jp-InputPrompt", has_text="[*]:")
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.locator("li[data-command='runmenu:run-all']").first.click()
-        expect(waiting).not_to_have_count(0)  # numbers alone may be those that the notebook was saved with
-        expect(waiting).to_have_count(0, timeout=1000 * RUN_SECONDS)
+        self._choose("Edit", "editmenu:clear-all")  # a notebook may have been saved with its numbers
+        prompts = self.page.locator(".jp-CodeCell .jp-InputPrompt", has_text="[")  # a folded cell has an empty one
+        expect(prompts.last).to_have_text("[ ]:")
+        self._choose("Run", "runmenu:run-all")
+        deadline, busy = time.monotonic() + RUN_SECONDS, time.monotonic()
+        while not re.fullmatch(r"\[\d+\]:", prompts.last.inner_text()):
+            now = time.monotonic()
+            busy = busy if self.idle.is_visible() else now
+            assert now - busy < STOPPED_SECONDS and now < deadline, f"stopped before the end: {self.errors()[-1:]}"
+            self.page.wait_for_timeout(100)
         expect(self.idle).to_be_visible(timeout=1000 * RUN_SECONDS)
-        last = self.page.locator(".jp-CodeCell .jp-InputPrompt").last.inner_text()
-        assert re.fullmatch(r"\[\d+\]:", last), f"the last cell did not run: {self.errors()[-1:]}"
+
+    def _choose(self, menu: str, command: str) -> None:
+        self.page.get_by_role("menuitem", name=menu, exact=True).click()
+        self.page.locator(f"li[data-command='{command}']").first.click()
 
     def errors(self) -> list[str]:
-        """Error outputs that the page shows."""
-        shown = self.page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
+        """What the page shows in red: tracebacks and standard error, which JupyterLab does not tell apart."""
+        shown = self.page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']")
         return shown.all_inner_texts()
 
     def shoot(self, to: Path) -> Path:
