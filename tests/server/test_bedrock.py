@@ -201,6 +201,47 @@ def test_converse_says_what_it_does_not_serve(bedrock):
     assert said == "The lab server does not serve guardrailConfig."
 
 
+WEATHER = {
+    "name": "get_weather",
+    "description": "The weather in a city",
+    "inputSchema": {"json": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}},
+}
+ASKED = [{"role": "user", "content": [{"text": "What is the weather in Paris?"}]}]
+
+
+def test_converse_calls_a_tool_and_reads_its_result(bedrock):
+    tools = {"toolConfig": {"tools": [{"toolSpec": WEATHER}]}, "inferenceConfig": {"temperature": 0}}
+    first = converse(bedrock, messages=ASKED, **tools)
+    (call,) = [block["toolUse"] for block in first["output"]["message"]["content"] if "toolUse" in block]
+    assert first["stopReason"] == "tool_use" and call["name"] == "get_weather" and "city" in call["input"]
+    result = {"toolUseId": call["toolUseId"], "content": [{"json": {"temperature": "22 degrees"}}]}
+    told = [*ASKED, first["output"]["message"], {"role": "user", "content": [{"toolResult": result}]}]
+    said = converse(bedrock, messages=told, **tools)["output"]["message"]["content"][0]["text"]
+    assert "22" in said
+
+
+def test_converse_stream_announces_a_tool_and_sends_its_input_in_pieces(bedrock):
+    tools = {"toolConfig": {"tools": [{"toolSpec": WEATHER}], "toolChoice": {"any": {}}}}
+    events = converse_stream(bedrock, messages=ASKED, inferenceConfig={"temperature": 0}, **tools)
+    (start,) = [payload["start"]["toolUse"] for name, payload in events if name == "contentBlockStart"]
+    deltas = [payload["delta"] for name, payload in events if name == "contentBlockDelta"]
+    assert start["name"] == "get_weather"
+    assert "city" in json.loads("".join(d["toolUse"]["input"] for d in deltas if "toolUse" in d))
+    assert dict(events)["messageStop"]["stopReason"] == "tool_use"
+
+
+def test_converse_follows_a_schema(bedrock):
+    schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
+    schema |= {"required": ["name", "age"], "additionalProperties": False}
+    form = {"type": "json_schema", "structure": {"jsonSchema": {"schema": json.dumps(schema), "name": "person"}}}
+    said = converse(
+        bedrock,
+        messages=[{"role": "user", "content": [{"text": "Ada is 36 years old."}]}],
+        outputConfig={"textFormat": form},
+    )
+    assert isinstance(json.loads(said["output"]["message"]["content"][0]["text"])["age"], int)
+
+
 # --- models, tokens, errors ---
 
 
@@ -255,6 +296,8 @@ def test_access_key_id_opens_the_tenant_and_a_foreign_one_does_not(tenant):
 def test_forbidden_and_unknown_operations(tenant, bedrock):
     tenant.lab("faults", {"kind": "forbidden", "next": 1})
     refused("AccessDeniedException", 403, converse, bedrock)
+    tenant.lab("faults", {"kind": "overloaded", "next": 1, "model": CLAUDE})
+    refused("ServiceUnavailableException", 503, converse, bedrock)
     answer = tenant.http.post(f"/model/{CLAUDE}/dance", headers={"authorization": f"Bearer {tenant.key}"})
     assert answer.status_code == 404 and answer.headers["x-amzn-errortype"] == "ResourceNotFoundException"
 

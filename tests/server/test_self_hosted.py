@@ -226,7 +226,6 @@ def test_ollama_format_json(tenant):
     json.loads(native(tenant, "chat", messages=asked, format="json")["message"]["content"])
 
 
-@pytest.mark.xfail(strict=False, reason="the embedded engine does not follow schemas yet")
 def test_ollama_format_schema(tenant):
     schema = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
     schema |= {"required": ["name", "age"]}
@@ -245,7 +244,6 @@ WEATHER = {
 }
 
 
-@pytest.mark.xfail(strict=False, reason="the embedded engine calls no tools yet")
 def test_ollama_tools_have_object_arguments_and_no_ids(tenant):
     asked = [{"role": "user", "content": "What is the weather in Paris?"}]
     said = native(tenant, "chat", messages=asked, tools=[WEATHER], options=GREEDY)["message"]
