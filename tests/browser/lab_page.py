@@ -56,10 +56,15 @@ class Lab:
     outside: list[str] = field(default_factory=list)
     """Addresses beyond this machine that any page asked for."""
 
-    def open(self, notebook: str, *, width: int = 1300, height: int = 1000) -> OpenNotebook:
-        """Open a notebook by its path below the root, and wait for an idle kernel."""
+    def page(self, *, width: int = 1300, height: int = 1000) -> Page:
+        """An empty page that is watched."""
         page = self.browser.new_page(viewport={"width": width, "height": height})
         page.on("request", lambda request: self._watch(request.url))
+        return page
+
+    def open(self, notebook: str, *, width: int = 1300, height: int = 1000) -> OpenNotebook:
+        """Open a notebook by its path below the root, and wait for an idle kernel."""
+        page = self.page(width=width, height=height)
         page.goto(f"{self.url}/lab/tree/{notebook}?reset&token={self.token}")
         page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=1000 * READY_SECONDS)
         opened = OpenNotebook(page)

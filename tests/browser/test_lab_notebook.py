@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ lk.sampling_lens("What is an API?")
 """
 
 pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaves_the_machine(jupyter: Any) -> Iterator[None]:
+    yield
+    assert jupyter.outside == []
 
 
 def notebook(source: str) -> nbformat.NotebookNode:
@@ -90,5 +97,9 @@ def test_saved_lens_is_a_picture_where_no_kernel_ran(jupyter: Any) -> None:
     opened.shoot(SCREENSHOTS / "lens-saved.png")
 
 
-def test_no_page_asked_for_anything_beyond_this_machine(jupyter: Any) -> None:
-    assert jupyter.outside == []
+def test_a_request_to_elsewhere_would_be_noticed(jupyter: Any) -> None:
+    page = jupyter.page()
+    page.goto(f"{jupyter.url}/api?token={jupyter.token}")
+    page.evaluate("fetch('http://127.0.0.2:9/').catch(() => 0)")
+    assert jupyter.outside == ["http://127.0.0.2:9/"]
+    jupyter.outside.clear()
