@@ -99,7 +99,7 @@ def test_saved_lens_is_a_picture_where_no_kernel_ran(jupyter: Any) -> None:
 
 def test_a_request_to_elsewhere_would_be_noticed(jupyter: Any) -> None:
     page = jupyter.page()
-    page.goto(f"{jupyter.url}/api?token={jupyter.token}")
-    page.evaluate("fetch('http://127.0.0.2:9/').catch(() => 0)")
+    with page.expect_request("http://127.0.0.2:9/"):
+        page.evaluate("fetch('http://127.0.0.2:9/').catch(() => 0)")
     assert jupyter.outside == ["http://127.0.0.2:9/"]
     jupyter.outside.clear()
