@@ -280,7 +280,7 @@ def model_object(model: Model) -> dict[str, Any]:
     created = timegm(model.released.timetuple()) if model.released else 0
     row: dict[str, Any] = {"id": model.id, "object": "model", "created": created, "owned_by": model.provider}
     if model.retires:
-        row["shutdown_date"] = timegm(model.retires.timetuple())
+        row["shutdown_date"] = model.retires.isoformat()
     return row
 
 
