@@ -133,9 +133,9 @@ class _Builder:
         self.parts += 1
         if self.parts > MOST_PARTS:
             raise UnsupportedSchema(path, f"needs more than {MOST_PARTS} values")
-        schema, stack, exact = self._settle(schema, path, stack)
-        built = self._any_kind(schema, name, path, source, stack)
-        if not exact or any(key in schema for key in _CHECKED):
+        settled, inner, exact = self._settle(schema, path, stack)
+        built = self._any_kind(settled, name, path, source, inner)
+        if not exact or any(key in settled for key in _CHECKED):
             built = replace(built, template=self._checked(schema, built.template, path))
         return built
 
@@ -313,6 +313,8 @@ class _Builder:
         fewest, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
         if fewest > MOST_ITEMS:
             raise UnsupportedSchema(path, f"minItems is above {MOST_ITEMS}")
+        if fewest > most:
+            raise _NoValue(path, "minItems is above maxItems")
         items = [self.value(part, name, f"{path}[{n}]", source, stack) for n, part in enumerate(first) if n < most]
         found, evidence = ([], 0.0) if rest is False else self._items(rest, name, path, source, stack)
         contains = schema.get("contains")
@@ -339,7 +341,7 @@ class _Builder:
         kind = settled.get("type") or _implied_type(settled)
         if kind == "object":
             sources = source.records(Field(name, path, settled, "object"), self._properties(settled, path)[0])
-            built = [self._attempt(schema, name, f"{path}[]", s, stack) for s in sources]
+            built = [self._attempt(schema, "", f"{path}[]", s, stack) for s in sources]
             return [b for b in built if b], 0.9 * bool(sources)
         if kind == "array" or isinstance(kind, list):
             return [], 0.0
@@ -348,7 +350,7 @@ class _Builder:
         found: list[_Built] = []
         for candidates in lists:
             options = [(c.weight, _written(settled, kind, c.value)) for c in candidates]
-            fitting = [(w, t) for w, t in options if t and (not isinstance(c_value := _plain(t), _Missing) and self.validator.admits(schema, c_value))]
+            fitting = [(w, t) for w, t in options if t and self.validator.admits(schema, json.loads(likeliest(t)))]
             if fitting:
                 found.append(_Built(_either(fitting), evidence))
         return found, evidence if found else 0.0
@@ -370,16 +372,6 @@ class _Builder:
         if not valid:
             raise _NoValue(path, "nothing that was tried is admitted")
         return _either(valid)
-
-
-class _Missing:
-    pass
-
-
-def _plain(template: Template) -> Json | _Missing:
-    """The value of a literal template."""
-    text = likeliest(template)
-    return json.loads(text)
 
 
 def likeliest(template: Template) -> str:
