@@ -30,7 +30,7 @@ _HOME = {
     "sampling_lens": "labkit.widgets",
     "start": "labkit.session",
     "tokens": "labkit.tokens:",
-    "wire": "labkit.wire",
+    "wire": "labkit.exchange",
 }
 """Public name: the module it lives in; `module:name` under another name, `module:` the module itself."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import anthropic
@@ -17,19 +18,28 @@ from labkit import registry
 
 @dataclass
 class Tenant:
-    """A key that nobody else uses, with clients for every protocol."""
+    """A key that nobody else uses, with clients for every protocol, each made at first use."""
 
     url: str
     key: str
     http: httpx.Client
-    openai: openai.OpenAI = field(init=False)
-    anthropic: anthropic.Anthropic = field(init=False)
-    genai: genai.Client = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.openai = openai.OpenAI(api_key=self.key, base_url=f"{self.url}/v1", max_retries=0)
-        self.anthropic = anthropic.Anthropic(api_key=self.key, base_url=self.url, max_retries=0)
-        self.genai = genai.Client(api_key=self.key, http_options={"base_url": self.url})
+    @cached_property
+    def openai(self) -> openai.OpenAI:
+        return openai.OpenAI(api_key=self.key, base_url=f"{self.url}/v1", max_retries=0)
+
+    @cached_property
+    def anthropic(self) -> anthropic.Anthropic:
+        return anthropic.Anthropic(api_key=self.key, base_url=self.url, max_retries=0)
+
+    @cached_property
+    def genai(self) -> genai.Client:
+        return genai.Client(api_key=self.key, http_options={"base_url": self.url})
+
+    def close(self) -> None:
+        for name in ("openai", "anthropic", "genai"):
+            if name in self.__dict__:
+                getattr(self, name).close()
 
     def lab(self, path: str, body: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
         """A call of the control API; its JSON."""
@@ -53,6 +63,4 @@ def tenant(lab_server: Any) -> Iterator[Tenant]:
     with httpx.Client(base_url=lab_server.url) as http:
         opened = Tenant(lab_server.url, lab_server.key(), http)
         yield opened
-        opened.openai.close()
-        opened.anthropic.close()
-        opened.genai.close()
+        opened.close()
