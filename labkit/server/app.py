@@ -230,6 +230,9 @@ class App:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         except ConnectionAborted:
             raise
+        except ApiError as refusal:  # too late for a status: the error goes into the stream
+            event = exchange.protocol.error_event(refusal, exchange.entry.request_id)
+            await send({"type": "http.response.body", "body": event, "more_body": True})
         except Exception:
             log.exception("the stream of %s failed", exchange.request.path)
             raise ConnectionAborted from None  # the client sees a broken stream, as it must

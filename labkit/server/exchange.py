@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
 from labkit import prices
@@ -17,11 +17,12 @@ from labkit.engine.validity import UnsupportedSchema
 from labkit.registry import Model
 from labkit.server.errors import ApiError
 from labkit.server.faults import ENDINGS, TRANSPORT, Faults, disturb
-from labkit.server.generation import Generation, GenerationRequest
+from labkit.server.generation import Generation, GenerationRequest, SampledGeneration
 from labkit.server.http import Request
 from labkit.server.journal import Entry, Wire, mask
 from labkit.server.limits import Exceeded
 from labkit.server.prompt_cache import UNCACHED, CacheUse, PromptCache
+from labkit.server.relay import RelayedGeneration, RelayEngine
 from labkit.server.tenants import Tenant
 from labkit.usage import Usage
 
@@ -42,6 +43,8 @@ class BatchLine:
     seed: int
     """Used when the line brings no seed of its own, so that a line that is run again says the same."""
 
+
+Item = TypeVar("Item")
 
 READS_ARE_NOT_LIMITED = ("anthropic", "bedrock")
 """Where tokens read from the prompt cache do not count towards tokens per minute."""
@@ -116,7 +119,10 @@ class Exchange:
             request = replace(request, ending=ending, ends_after=self.fault.after)
         seed = self._seed() if request.seed is None else request.seed
         try:
-            self.generation = Generation(request, self.engine, seed, use)
+            if isinstance(self.engine, RelayEngine):
+                self.generation = RelayedGeneration(request, self.engine, seed, use)
+            else:
+                self.generation = SampledGeneration(request, self.engine, seed, use)
         except UnsupportedSchema as unsupported:
             raise ApiError("invalid_request", f"Invalid schema: {unsupported}", code="invalid_json_schema") from None
         return self.generation
@@ -156,9 +162,8 @@ class Exchange:
     async def finish_generation(self) -> Generation:
         """Run the whole generation, in modelled time."""
         generation = self._running()
-        for n, _ in enumerate(generation.pieces()):
-            if n % STEPS_A_SLICE == STEPS_A_SLICE - 1:
-                await asyncio.sleep(0)
+        async for _ in self._each(generation.pieces()):
+            pass
         self.mark("infer_ms")
         if self.tenant.pace and self.line is None:
             await self._wait(self._prefill_s + generation.steps / generation.request.model.output_tps)
@@ -182,7 +187,7 @@ class Exchange:
         seconds_a_step = 1 / generation.request.model.output_tps
         await self._wait(self._prefill_s)
         steps = 0
-        for frame in frames:
+        async for frame in self._each(frames):
             await self._wait((generation.steps - steps) * seconds_a_step)
             steps = generation.steps
             self._first_frame()
@@ -190,18 +195,30 @@ class Exchange:
 
     async def _unpaced(self, frames: Iterator[bytes], *, joined: bool) -> AsyncIterator[bytes]:
         held, size, enough = [], 0, COALESCE_BYTES if joined else 1
-        for n, frame in enumerate(frames):
+        if self._running().blocking:
+            enough = 1  # what comes late is sent as it comes
+        async for frame in self._each(frames):
             held.append(frame)
             size += len(frame)
             if size >= enough:
                 self._first_frame()
                 yield b"".join(held)
                 held, size = [], 0
-            if n % STEPS_A_SLICE == STEPS_A_SLICE - 1:
-                await asyncio.sleep(0)
         self._first_frame()
         if held:
             yield b"".join(held)
+
+    async def _each(self, items: Iterator[Item]) -> AsyncIterator[Item]:
+        """Items of a generation: taken here with a breath now and then, or in a thread where they may be long in coming."""
+        if self._running().blocking:
+            end = object()
+            while (item := await asyncio.to_thread(next, items, end)) is not end:
+                yield cast(Item, item)
+            return
+        for n, item in enumerate(items):
+            yield item
+            if n % STEPS_A_SLICE == STEPS_A_SLICE - 1:
+                await asyncio.sleep(0)
 
     def _first_frame(self) -> None:
         if "first_token_ms" not in self.entry.timing:

@@ -7,7 +7,8 @@ sequence or of a character whose bytes are split over tokens.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
@@ -105,7 +106,32 @@ def thinking_steps(effort: str | None, budget: int | None = None) -> int:
 
 
 class Choice:
-    """One generated answer: its parts, and why it ended."""
+    """One answer: its parts, and why it ended."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.finish: Finish | None = None
+        self.stop_sequence: str | None = None
+        self.tokens = 0
+        """Generated so far; at the end, of the text that was returned."""
+        self.reasoning = 0
+        """Those of them that were only thought."""
+        self.scores: list[TokenScore] = []
+        """Of every token so far, when the request asked for log-probabilities."""
+        self.parts: list[Part] = [Part(0)]
+
+    @property
+    def text(self) -> str:
+        """What has been said so far: no calls, no thoughts."""
+        return "".join(part.text for part in self.parts if part.tool is None and not part.thinking)
+
+    @property
+    def calls(self) -> list[Part]:
+        return [part for part in self.parts if part.tool is not None]
+
+
+class SampledChoice(Choice):
+    """An answer that is drawn here, token by token."""
 
     def __init__(
         self,
@@ -116,15 +142,7 @@ class Choice:
         vocabulary: Vocabulary,
         thoughts: Decoder | None = None,
     ) -> None:
-        self.index = index
-        self.finish: Finish | None = None
-        self.stop_sequence: str | None = None
-        self.tokens = 0
-        """Generated so far; at the end, of the text that was returned."""
-        self.reasoning = 0
-        """Those of them that were only thought."""
-        self.scores: list[TokenScore] = []
-        """Of every token so far, when the request asked for log-probabilities."""
+        super().__init__(index)
         self.parts = [Part(0, thinking=thoughts is not None)]
         self._answer = decoder
         self._scores_shown = 0
@@ -136,15 +154,6 @@ class Choice:
         self._bytes = tokens.encoding(vocabulary.encoding).decode_single_token_bytes
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
-
-    @property
-    def text(self) -> str:
-        """What has been said so far: no calls, no thoughts."""
-        return "".join(part.text for part in self.parts if part.tool is None and not part.thinking)
-
-    @property
-    def calls(self) -> list[Part]:
-        return [part for part in self.parts if part.tool is not None]
 
     def __iter__(self) -> Iterator[Piece]:
         while self.finish is None:
@@ -233,30 +242,20 @@ def _score(token: int, distribution: Distribution, top: int) -> TokenScore:
     )
 
 
-class Generation:
-    """All choices of one request, each with a generator of its own so that choice 2 does not depend on choice 1."""
+class Generation(ABC):
+    """The answers to one request while they are made, wherever that is."""
 
-    def __init__(self, request: GenerationRequest, engine: Engine, seed: int, cache: CacheUse = UNCACHED) -> None:
+    blocking = False
+    """Whether the next piece may be long in coming, so that it has to be waited for in a thread."""
+
+    def __init__(self, request: GenerationRequest, choices: Sequence[Choice], cache: CacheUse) -> None:
         self.request = request
+        self.choices = choices
         self.cache = cache
-        decoder = engine.open(request.prompt)
-        thoughts = engine.think(request.prompt, request.thinking_steps) if request.thinking_steps else None
-        self.choices = [
-            Choice(i, decoder.fork(), request, Random(f"{seed}/{i}"), engine.vocabulary, thoughts and thoughts.fork())
-            for i in range(request.n)
-        ]
 
+    @abstractmethod
     def pieces(self) -> Iterator[tuple[Choice, Piece]]:
-        """Pieces of all choices, in turn, as a real server's batch would release them."""
-        waiting = [(choice, iter(choice)) for choice in self.choices]
-        while waiting:
-            for item in list(waiting):
-                choice, stream = item
-                piece = next(stream, None)
-                if piece is None:
-                    waiting.remove(item)
-                else:
-                    yield choice, piece
+        """Pieces of all choices, as they become certain."""
 
     @property
     def tokens(self) -> int:
@@ -279,3 +278,30 @@ class Generation:
             output=self.tokens,
             reasoning=sum(choice.reasoning for choice in self.choices),
         )
+
+
+class SampledGeneration(Generation):
+    """Drawn here, each choice with a generator of its own so that choice 2 does not depend on choice 1."""
+
+    def __init__(self, request: GenerationRequest, engine: Engine, seed: int, cache: CacheUse = UNCACHED) -> None:
+        decoder = engine.open(request.prompt)
+        thoughts = engine.think(request.prompt, request.thinking_steps) if request.thinking_steps else None
+        self._drawn = [
+            SampledChoice(
+                i, decoder.fork(), request, Random(f"{seed}/{i}"), engine.vocabulary, thoughts and thoughts.fork()
+            )
+            for i in range(request.n)
+        ]
+        super().__init__(request, self._drawn, cache)
+
+    def pieces(self) -> Iterator[tuple[Choice, Piece]]:
+        """Pieces of all choices, in turn, as a real server's batch would release them."""
+        waiting = [(choice, iter(choice)) for choice in self._drawn]
+        while waiting:
+            for item in list(waiting):
+                choice, stream = item
+                piece = next(stream, None)
+                if piece is None:
+                    waiting.remove(item)
+                else:
+                    yield choice, piece

@@ -28,6 +28,7 @@ from labkit.engine.base import O200K
 from labkit.engine.embedded import EmbeddedEngine
 from labkit.server.app import LOOPBACK_HOSTS, App, Lab
 from labkit.server.listeners import USUAL_PORTS, Application, Listeners, listen
+from labkit.server.relay import RelayEngine
 from labkit.server.store import Stores
 from labkit.server.tenants import Tenants
 
@@ -122,6 +123,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         default="off",
         help="auto: vLLM, Ollama and TGI also on their usual ports, where free",
     )
+    parser.add_argument(
+        "--relay", metavar="URL", help="let an OpenAI-compatible server answer, such as .../v1 of Ollama"
+    )
+    parser.add_argument("--relay-model", help="what the server behind the relay calls its model")
+    parser.add_argument("--relay-key", default="", help="the key that the server behind the relay wants, if any")
     parser.add_argument("--admin-key", help="default: a new random one")
     return parser.parse_args(argv)
 
@@ -161,6 +167,9 @@ def _warm_up() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until stopped. Returns 0, or 2 with one sentence on stderr when it cannot start."""
     options = _parse(argv)
+    if options.relay and not options.relay_model:
+        print("labkit serve: --relay needs --relay-model, the upstream's name of its model.", file=sys.stderr)
+        return 2
     try:
         keys = _read_keys(options.keys) if options.keys else None
         stores = Stores(_store_folder(options))
@@ -179,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
     lab = Lab(
-        EmbeddedEngine(),
+        RelayEngine(options.relay, options.relay_model, options.relay_key) if options.relay else EmbeddedEngine(),
         Tenants(keys, stores),
         options.admin_key or f"admin-{secrets.token_hex(16)}",
         hosts=LOOPBACK_HOSTS | {options.host, socket.gethostname()},
