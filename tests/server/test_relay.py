@@ -75,7 +75,8 @@ def test_tools_and_their_results_pass_through(relay):
     schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     tool = {"name": "get_weather", "description": "Get the current weather in a city", "input_schema": schema}
     ask = {"role": "user", "content": "What is the weather in Paris?"}
-    with anthropic.Anthropic(api_key="lab-x", base_url=relay) as client:
+    httpx.post(f"{relay}/lab/v1/tenant", json={"seed": 3}, headers={"Authorization": "Bearer lab-tools"})
+    with anthropic.Anthropic(api_key="lab-tools", base_url=relay) as client:
         params = {"model": registry.model("anthropic", "small"), "max_tokens": 300, "tools": [tool]}
         asked = client.messages.create(**params, messages=[ask], tool_choice={"type": "any"})
         use = asked.content[-1]

@@ -137,6 +137,7 @@ def test_responses_parse_structured_text(tenant):
 
 
 def claude(tenant, messages=None, **params):
+    tenant.lab("tenant", {"seed": 3})  # this model takes no temperature
     messages = messages or [{"role": "user", "content": WEATHER}]
     params = {"model": CLAUDE, "max_tokens": 500, "tools": [CLAUDE_TOOL]} | params
     return tenant.anthropic.messages.create(messages=messages, **params)
@@ -158,6 +159,7 @@ def test_claude_uses_a_tool_and_answers_with_its_result(tenant):
 
 
 def test_claude_streams_the_input_as_partial_json(tenant):
+    tenant.lab("tenant", {"seed": 3})
     with tenant.anthropic.messages.stream(
         model=CLAUDE,
         max_tokens=500,
