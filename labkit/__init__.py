@@ -12,12 +12,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "Conversation": "labkit.conversation",
+    "LLMClient": "labkit.client",
     "check": "labkit.grading",
     "cost": "labkit.prices",
     "count_tokens": "labkit.tokens:count",
     "current": "labkit.session",
     "hint": "labkit.grading",
     "lab": "labkit.lab:",
+    "ledger": "labkit.ledger:",
     "metrics": "labkit.metrics:",
     "model": "labkit.registry",
     "models": "labkit.registry",

@@ -1,0 +1,233 @@
+"""One call, written once: check, hold the budget, send, repeat if that can help, read, book.
+
+Everything here is a flow (see `labkit.flow`) or pure. `LLMClient` drives the flows, plainly or with `await`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from labkit import budget as budgets
+from labkit import ledger as ledgers
+from labkit import prices, registry
+from labkit.adapters.base import Adapter, Answer, turn
+from labkit.adapters.failures import as_call_error
+from labkit.chat import ChatRequest, ChatResponse
+from labkit.errors import CallError, TransportError, UserError
+from labkit.flow import Do, Flow, attempt
+from labkit.session import current
+from labkit.usage import Usage
+
+if TYPE_CHECKING:
+    from tenacity import BaseRetrying
+
+    from labkit.budget import Budget, Hold
+    from labkit.ledger import Ledger
+
+T = TypeVar("T")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The way from a client to its provider: what all calls of one `LLMClient` share."""
+
+    adapter: Adapter
+    policy: BaseRetrying
+    timeout: float
+    budget: Budget | None
+    ledger: Ledger | None
+    """None: the user's own."""
+    price: prices.Price | None
+    """None: the list price."""
+
+    def mode(self, model: str) -> str:
+        """"live" when this goes to a real service and may cost money, else "local"."""
+        address = getattr(self.adapter, "base_url", None)
+        if address is not None:
+            return "local" if urlsplit(address).hostname in LOOPBACK else "live"
+        return "live" if self.adapter.origin(model)[0] in current().live else "local"
+
+    def price_of(self, model: str) -> prices.Price | None:
+        if self.price is not None:
+            return self.price
+        try:
+            return prices.price(self.adapter.origin(model)[1])
+        except (registry.UnknownModel, prices.UnknownPrice):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as it will be sent, and what labkit needs to know besides."""
+
+    request: ChatRequest
+    tag: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Charge:
+    """The money of one call: budgets are held before it, its line goes to the ledger after it, also when it fails."""
+
+    def __init__(self, line: Line, model: str, kind: str, *, tag: str, most: Callable[[], Usage]) -> None:
+        """
+        Args:
+            most: the largest usage that the call can have; asked only when a budget needs it.
+        """
+        self._line, self._model, self._kind, self._tag, self._most = line, model, kind, tag, most
+        self._mode = line.mode(model)
+        self._price = line.price_of(model)
+        self._open = ExitStack()
+        self._holds: list[Hold] = []
+        self.began = perf_counter()
+        self.usage = Usage()
+        self.estimated = False
+        self.finish: str | None = None
+        self.request_id: str | None = None
+        self.retries = 0
+
+    @property
+    def cost_usd(self) -> float | None:
+        return None if self._price is None else self._price.cost(self.usage)
+
+    @property
+    def seconds(self) -> float:
+        return perf_counter() - self.began
+
+    def __enter__(self) -> Charge:
+        limits = [self._line.budget] if self._line.budget else []
+        limits += [budgets.of_session(current())] if self._mode == "live" else []
+        if limits:
+            most_usd = self._most_usd()
+            with ExitStack() as opening:  # when the second budget refuses, the first one gets its hold back
+                self._holds = [opening.enter_context(limit.hold(most_usd)) for limit in limits]
+                self._open = opening.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        cost = self.cost_usd
+        # A call that broke on the way may have been charged: its hold stays taken, so that the ceiling holds.
+        unknown = isinstance(error, TransportError) and self.usage == Usage()
+        for hold in self._holds:
+            hold.cost_usd = hold.most_usd if unknown else cost or 0.0
+        self._open.close()
+        if isinstance(error, CallError):
+            self.retries, self.request_id = error.retries, self.request_id or error.request_id
+        self._book(type(error).__name__ if error else "ok", cost)
+
+    def _most_usd(self) -> float:
+        if self._price is None:
+            raise UserError(
+                f"No price is known for {self._model}, so its budget cannot be kept: "
+                "give the client one, LLMClient(..., price=prices.Price(...))."
+            )
+        return self._price.cost(self._most())
+
+    def _book(self, status: str, cost: float | None) -> None:
+        usage = self.usage
+        entry = ledgers.Entry(
+            time=ledgers.now(),
+            provider=self._line.adapter.name,
+            model=self._model,
+            kind=self._kind,
+            mode=self._mode,
+            status="closed" if status == "GeneratorExit" else status,
+            tag=self._tag,
+            **{name: getattr(usage, name) for name in Usage.__dataclass_fields__},
+            estimated=self.estimated,
+            cost_usd=None if cost is None else round(cost, 12),
+            retries=self.retries,
+            latency_s=round(self.seconds, 6),
+            finish=self.finish,
+            request_id=self.request_id,
+        )
+        (self._line.ledger or ledgers.current()).append(entry)
+
+
+def charge(line: Line, call: Call, kind: str) -> Charge:
+    """The charge of a chat call."""
+    return Charge(line, call.request.model, kind, tag=call.tag, most=lambda: most_usage(call.request))
+
+
+def most_usage(request: ChatRequest) -> Usage:
+    """The largest usage of a request: the whole prompt written to a cache, the whole answer used."""
+    more = "".join(f"{t.name}{t.description}{dict(t.parameters)}" for t in request.tools) + str(request.schema or "")
+    prompt = ledgers.prompt_tokens(request.messages, request.model, system=request.system, more=more)
+    return Usage(cache_write=prompt, output=request.max_tokens)
+
+
+def chat(line: Line, call: Call, connect: Callable[[], Any]) -> Flow[ChatResponse]:
+    """One question, one whole answer."""
+    adapter, request = line.adapter, call.request
+    sdk = yield Do(connect)
+    wire = adapter.to_wire(request)
+
+    def send(retry: int) -> Flow[tuple[Any, Mapping[str, str]]]:
+        raw = yield Do(lambda: adapter.send(sdk, wire, stream=False, retry=retry))
+        return (yield Do(lambda: adapter.unpack(raw))), adapter.headers(raw)
+
+    with charge(line, call, "chat") as bill:
+        reply, headers = yield from sent(line, request.model, bill, send)
+        answer = adapter.from_wire(reply)
+        bill.usage, bill.finish, bill.request_id = answer.usage or Usage(), answer.finish, answer.request_id
+    return response(line, answer, bill, headers=headers, notes=call.notes, raw=reply)
+
+
+def sent(line: Line, model: str, bill: Charge, send: Callable[[int], Flow[T]]) -> Flow[T]:
+    """Send as often as the policy says. Errors are ours from here on."""
+
+    def once(before: int) -> Flow[T]:
+        bill.retries = before
+        try:
+            return (yield from send(before))
+        except Exception as error:
+            ours = as_call_error(error, line.adapter, model)
+            if ours is None:
+                raise  # not about the call: an argument that the SDK does not know, for instance
+            raise ours from error
+
+    return attempt(line.policy, once)
+
+
+def response(line: Line, answer: Answer, bill: Charge, **more: Any) -> ChatResponse:
+    """An answer with what it took."""
+    return ChatResponse(
+        text=answer.text,
+        tool_calls=answer.tool_calls,
+        finish_reason=answer.finish,
+        provider_finish_reason=answer.provider_finish,
+        usage=bill.usage,
+        usage_estimated=bill.estimated,
+        cost_usd=bill.cost_usd,
+        latency_s=bill.seconds,
+        request_id=answer.request_id,
+        model=answer.model,
+        provider=line.adapter.name,
+        retries=bill.retries,
+        message=turn(line.adapter.name, answer),
+        **more,
+    )
+
+
+def together(before: ChatResponse | None, after: ChatResponse) -> ChatResponse:
+    """The later answer, with what both took."""
+    if before is None:
+        return after
+    costs = [before.cost_usd, after.cost_usd]
+    return replace(
+        after,
+        usage=before.usage + after.usage,
+        cost_usd=None if None in costs else sum(c for c in costs if c is not None),
+        latency_s=before.latency_s + after.latency_s,
+        retries=before.retries + after.retries,
+        reasks=before.reasks + after.reasks,
+        notes=tuple(dict.fromkeys(before.notes + after.notes)),
+    )

@@ -1,0 +1,373 @@
+"""One client for every provider: the same question, the same kind of answer, another provider by configuration.
+
+    client = LLMClient("anthropic")                      # or LLMClient("openai/MODEL"), LLMClient(model=...)
+    client.chat("What is an API?").text
+    for piece in client.stream("Tell me a story"): ...
+    await client.achat("What is an API?")
+
+How a call goes, top to bottom: `_call` completes the request and checks it against the model's row; `calls.chat` holds
+the budget, lets the adapter turn the request into the SDK's arguments, sends it, repeats it when that can help, and
+books what it took; the adapter turns the reply into our words. Each exists once: `run` drives it plainly, `arun` with
+`await` (see `labkit.flow`).
+
+Calls are repeated here and not in the SDKs: one policy for all providers (google-genai does not repeat by itself, nor
+read how long to wait), each repetition counted, and no call repeated behind the budget's back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from labkit import adapters, capabilities, connections, ledger, prices, registry
+from labkit.calls import Call, Charge, Line, chat, sent, together
+from labkit.chat import ChatRequest, ChatResponse, Embeddings, Message, Messages, as_messages
+from labkit.errors import LabkitError, UserError
+from labkit.flow import Do, Flow, arun, retries, run
+from labkit.streams import AsyncChatStream, ChatStream
+from labkit.structured import REASKS, Shape, asking_again, invalid
+from labkit.tools import Tool, functions, ran, spec
+from labkit.usage import Usage
+
+if TYPE_CHECKING:
+    from tenacity import BaseRetrying
+
+    from labkit.budget import Budget
+    from labkit.ledger import Ledger
+    from labkit.structured import Schema
+
+MAX_TOKENS = 4096
+"""Default cap of an answer. Always sent: Anthropic insists on one, and no budget can hold without one."""
+TIMEOUT = 600.0
+"""Seconds; the SDKs' own."""
+ROUNDS = 8
+"""How often a model may ask for tools before an answer is due."""
+
+
+class ToolParams(TypedDict, total=False):
+    """What `run_tools` takes besides the tools; see `labkit.chat.ChatRequest` for each."""
+
+    system: str | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    max_tokens: int
+    stop: str | Sequence[str] | None
+    seed: int | None
+    effort: str | None
+    tool_choice: str | None
+    schema: Schema | None
+    extra: dict[str, Any]
+    tag: str
+    """Stands in the ledger: which experiment, which user."""
+
+
+class Params(ToolParams, total=False):
+    """What `chat`, `stream` and the constructor take."""
+
+    tools: Sequence[Tool]
+
+
+class LLMClient:
+    """Chat, streams, embeddings and token counts of one model."""
+
+    def __init__(
+        self,
+        provider: str | None = None,
+        model: str | None = None,
+        tier: str = "small",
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        retry: BaseRetrying | int | None = None,
+        timeout: float = TIMEOUT,
+        drop_unsupported: bool = False,
+        budget: Budget | float | None = None,
+        ledger: Ledger | None = None,
+        price: prices.Price | None = None,
+        **defaults: Unpack[Params],
+    ) -> None:
+        """
+        Args:
+            provider: "openai", "anthropic", "gemini", "azure", "litellm", "compatible", or "provider/model". Left out,
+                the registry knows whose `model` is; without both it is OpenAI.
+            model: by default the course's model of this provider and `tier`.
+            base_url, api_key: for "compatible": any server that speaks OpenAI's protocol.
+            retry: attempts in all, or a tenacity policy.
+            timeout: seconds.
+            drop_unsupported: leave out parameters that the model does not take, with a note in the response.
+            budget: USD or a `Budget`, for the calls of this client; live calls have the session's besides.
+            price: for a model that no list has.
+            defaults: parameters of every call; a call's own win.
+
+        Raises:
+            UserError: an unknown provider or parameter.
+            registry.UnknownModel: no such model or tier.
+        """
+        from labkit.budget import Budget
+
+        if base_url is not None and provider is None:
+            provider = "compatible"
+        maker, self.model, self._given_model = _resolved(provider, model, tier)
+        self.adapter = adapters.adapter(maker, base_url=base_url, api_key=api_key)
+        self.provider = self.adapter.name
+        self._drop = drop_unsupported
+        self._defaults = _checked(defaults)
+        self._line = Line(
+            adapter=self.adapter,
+            policy=retries(retry or 1) if isinstance(retry, int) else retry or retries(),
+            timeout=timeout,
+            budget=Budget(budget) if isinstance(budget, (int, float)) else budget,
+            ledger=ledger,
+            price=price,
+        )
+
+    def __repr__(self) -> str:
+        return f"<LLMClient {self.provider}/{self.model}>"
+
+    @property
+    def budget(self) -> Budget | None:
+        """The budget given to this client; live calls stand under the session's besides."""
+        return self._line.budget
+
+    # --- one answer ---
+
+    def chat(self, messages: Messages, **params: Unpack[Params]) -> ChatResponse:
+        """Ask, and wait for the whole answer. With `schema`, `response.parsed` is the answer as an object.
+
+        Raises:
+            UnsupportedParameter: the model does not take one of the parameters; nothing was sent.
+            BudgetExceeded: the call could pass a budget; nothing was sent.
+            CallError: the call failed, see `labkit.errors` for the kinds; the SDK's error is its cause.
+            NotStarted: no session.
+        """
+        call, shape = self._call(messages, params)
+        return run(self._answered(call, shape, self._connect))
+
+    async def achat(self, messages: Messages, **params: Unpack[Params]) -> ChatResponse:
+        """The same as `chat`, with `await`."""
+        call, shape = self._call(messages, params)
+        return await arun(self._answered(call, shape, self._aconnect))
+
+    def stream(self, messages: Messages, **params: Unpack[Params]) -> ChatStream:
+        """Ask, and iterate over the answer while it is written; then read its `response`.
+
+        The loop raises what `chat` does, and `IncompleteStream` when the stream ends without a finish reason.
+        """
+        call, shape = self._call(messages, params)
+        return ChatStream(self._line, call, shape, self._connect)
+
+    def astream(self, messages: Messages, **params: Unpack[Params]) -> AsyncChatStream:
+        """The same as `stream`, with `async for`."""
+        call, shape = self._call(messages, params)
+        return AsyncChatStream(self._line, call, shape, self._aconnect)
+
+    # --- tools ---
+
+    def run_tools(
+        self, messages: Messages, tools: Sequence[Tool], *, max_rounds: int = ROUNDS, **params: Unpack[ToolParams]
+    ) -> ChatResponse:
+        """Ask, run the functions that the model asks for, send the results back, until it answers.
+
+        Returns:
+            The last answer, with what all rounds took; `transcript` has every turn.
+
+        Raises:
+            ToolsUnfinished: the model still asks for tools after `max_rounds`.
+        """
+        call, shape = self._call(messages, {**params, "tools": tools})
+        return run(self._worked(call, shape, functions(tools), max_rounds, self._connect))
+
+    async def arun_tools(
+        self, messages: Messages, tools: Sequence[Tool], *, max_rounds: int = ROUNDS, **params: Unpack[ToolParams]
+    ) -> ChatResponse:
+        """The same with `await`; tools may be asynchronous."""
+        call, shape = self._call(messages, {**params, "tools": tools})
+        return await arun(self._worked(call, shape, functions(tools), max_rounds, self._aconnect))
+
+    # --- embeddings and counting ---
+
+    def embed(self, texts: str | Sequence[str], *, dimensions: int | None = None, tag: str = "") -> Embeddings:
+        """One vector a text, in order.
+
+        Raises:
+            UserError: no text, or a provider without embeddings.
+        """
+        return run(self._embedded([texts] if isinstance(texts, str) else list(texts), dimensions, tag, self._connect))
+
+    async def aembed(self, texts: str | Sequence[str], *, dimensions: int | None = None, tag: str = "") -> Embeddings:
+        """The same as `embed`, with `await`."""
+        given = [texts] if isinstance(texts, str) else list(texts)
+        return await arun(self._embedded(given, dimensions, tag, self._aconnect))
+
+    def count_tokens(self, messages: Messages, *, system: str | None = None, ask: bool = False) -> int:
+        """Tokens of a prompt.
+
+        Args:
+            ask: ask the provider's own endpoint, which is exact for its models. Otherwise they are counted here: exact
+                for OpenAI's models, an estimate for those whose tokenizer is not public.
+        """
+        if not ask:
+            return ledger.count(messages, self.model, system=system)
+        call, _ = self._call(messages, {"system": system})
+        return run(self._counted(call.request))
+
+    def estimate(self, messages: Messages, *, calls: int = 1, **params: Unpack[Params]) -> float:
+        """The most that such calls can cost, in USD, before one is made."""
+        request = self._call(messages, params)[0].request
+        return ledger.estimate(
+            request.messages, model=request.model, max_tokens=request.max_tokens, system=request.system, calls=calls
+        )
+
+    # --- how ---
+
+    def _call(self, messages: Messages, params: Params) -> tuple[Call, Shape | None]:
+        """The complete request, checked."""
+        merged = {**self._defaults, **_checked(params)}
+        schema, tools, stop = merged.pop("schema", None), merged.pop("tools", ()), merged.pop("stop", ())
+        tag = str(merged.pop("tag", ""))
+        shape = None if schema is None else Shape(schema)
+        request = ChatRequest(
+            model=self.model,
+            messages=as_messages(messages),
+            max_tokens=merged.pop("max_tokens", MAX_TOKENS),
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            tools=tuple(spec(tool) for tool in tools),
+            schema=shape.schema if shape else None,
+            schema_name=shape.name if shape else "answer",
+            **merged,
+        )
+        row, parameters = self._row(), self.adapter.parameters
+        request, notes = capabilities.settle(request, row, parameters, self.provider, drop=self._drop)
+        return Call(request, tag, notes), shape
+
+    def _answered(self, call: Call, shape: Shape | None, connect: Any) -> Flow[ChatResponse]:
+        """One answer; one that does not fit its schema is sent back with the error, a few times."""
+        so_far: ChatResponse | None = None
+        for reasks in range(REASKS + 1):
+            so_far = together(so_far, replace((yield from chat(self._line, call, connect)), reasks=reasks and 1))
+            if shape is None or so_far.tool_calls:
+                return so_far
+            try:
+                return replace(so_far, parsed=shape.parse(so_far.text))
+            except ValueError as error:
+                if reasks == REASKS or so_far.finish_reason != "stop":
+                    raise invalid(so_far, error) from error
+                more = asking_again(so_far, error)
+            call = replace(call, request=replace(call.request, messages=call.request.messages + more))
+        raise AssertionError("the loop returns or raises")
+
+    def _worked(
+        self, call: Call, shape: Shape | None, tools: dict[str, Any], max_rounds: int, connect: Any
+    ) -> Flow[ChatResponse]:
+        so_far: ChatResponse | None = None
+        for _ in range(max_rounds):
+            so_far = together(so_far, (yield from self._answered(call, shape, connect)))
+            messages = (*call.request.messages, so_far.message)
+            if not so_far.tool_calls:
+                return replace(so_far, transcript=messages)
+            results: list[Message] = []
+            for asked in so_far.tool_calls:
+                results.append((yield from ran(tools.get(asked.name), asked)))
+            call = replace(call, request=replace(call.request, messages=(*messages, *results)))
+        raise ToolsUnfinished(max_rounds, so_far, call.request.messages)
+
+    def _embedded(self, texts: list[str], dimensions: int | None, tag: str, connect: Any) -> Flow[Embeddings]:
+        if not texts:
+            raise UserError("There is no text to embed.")
+        model = self._embedding_model()
+        sdk = yield Do(connect)
+
+        def send(retry: int) -> Flow[Any]:
+            return (yield Do(lambda: self.adapter.embed(sdk, model, texts, dimensions=dimensions, retry=retry)))
+
+        def most() -> Usage:
+            return Usage(input=sum(ledger.prompt_tokens(text, model) for text in texts))
+
+        with Charge(self._line, model, "embed", tag=tag, most=most) as bill:
+            reply = yield from sent(self._line, model, bill, send)
+            vectors, bill.usage = self.adapter.vectors(reply)
+        return Embeddings(
+            vectors, bill.usage, bill.cost_usd, bill.seconds, model, self.provider, retries=bill.retries, raw=reply
+        )
+
+    def _counted(self, request: ChatRequest) -> Flow[int]:
+        sdk = yield Do(self._connect)
+        return self.adapter.counted((yield Do(lambda: self.adapter.count(sdk, request))))
+
+    def _connect(self) -> Any:
+        return connections.client(self.adapter, self._line.timeout)
+
+    def _aconnect(self) -> Any:
+        return connections.aclient(self.adapter, self._line.timeout)
+
+    def _row(self) -> registry.Model | None:
+        try:
+            return registry.find(self.adapter.origin(self.model)[1])
+        except registry.UnknownModel:
+            return None
+
+    def _embedding_model(self) -> str:
+        if not self.adapter.embeds:
+            raise UserError(f"{self.provider} has no embeddings: LLMClient('openai') and LLMClient('gemini') have.")
+        row = self._row()
+        if self._given_model and (row is None or row.kind == "embedding"):
+            return self._given_model
+        return registry.model(FAMILY.get(self.provider, self.provider), "embedding")
+
+
+class ToolsUnfinished(LabkitError):
+    """The model still asked for tools when its rounds were up. `response` is its last, `transcript` every turn."""
+
+    def __init__(self, rounds: int, response: ChatResponse | None, transcript: tuple[Message, ...]) -> None:
+        super().__init__(f"The model still asks for tools after {rounds} rounds: see `transcript`, or allow more.")
+        self.response = response
+        self.transcript = transcript
+
+
+FAMILY = {"azure": "openai", "compatible": "self-hosted", "vllm": "self-hosted", "ollama": "self-hosted"}
+"""Whose models a provider serves, where the name differs from the registry's."""
+
+
+def _resolved(provider: str | None, model: str | None, tier: str) -> tuple[str, str, str | None]:
+    """Provider, model, and the model that was asked for by name.
+
+    >>> _resolved("openai/some-model", None, "small")
+    ('openai', 'some-model', 'some-model')
+    """
+    head, slash, tail = (provider or model or "").partition("/")
+    if slash and tail and adapters.known(head):
+        provider, model = head, tail
+    if provider is None:
+        provider = "openai" if model is None else _maker(model)
+    if model is None:
+        family = FAMILY.get(provider, adapters.ALIASES.get(provider, provider))
+        default = f"openai/{registry.model('openai', tier)}" if provider == "litellm" else registry.model(family, tier)
+        return provider, default, None
+    return provider, model, model
+
+
+def _maker(model: str) -> str:
+    """Whose model this is."""
+    provider = registry.find(model).provider
+    if provider == "bedrock":
+        raise UserError(f"{model} is served by AWS Bedrock, which LLMClient does not speak to yet.")
+    return "compatible" if provider == "self-hosted" else provider
+
+
+def _checked(params: Params) -> dict[str, Any]:
+    """The parameters that say something.
+
+    Raises:
+        UserError: a name that is no parameter; it offers a close one.
+    """
+    from difflib import get_close_matches
+
+    for name in params.keys() - Params.__annotations__.keys():
+        close = get_close_matches(name, Params.__annotations__, n=1)
+        raise UserError(
+            f"{name!r} is no parameter of LLMClient{f'; did you mean {close[0]!r}?' if close else '.'} "
+            "What only one provider knows goes into extra={...}, in the words of its SDK."
+        )
+    return {name: value for name, value in params.items() if value is not None}
