@@ -189,7 +189,7 @@ def keys(settings: Settings) -> Iterator[Finding]:
             else:
                 line = f"add {provider.keys[0]}=... to .env, or take {provider.name} out of LABKIT_LIVE"
                 yield Finding(provider.title, "broken", "live, but no key is set", line)
-        elif provider.served:
+        else:
             yield Finding(provider.title, "ok", f"local; {found[0]} is set and stays unused" if found else "local")
 
 

@@ -9,6 +9,8 @@ Everything here is about the current session's tenant: other notebooks on the sa
     lab.clock(minute=1.0)                    a lab minute passes in one second
     lab.seed(7)                              answers repeat from here on
     lab.distribution("The capital of ...")   the model's distribution over the next token
+    lab.faults("rate_limit", next=2)         the next two requests are refused; `clear_faults()` ends all of that
+    lab.self_hosted()                        where the lab's vLLM, Ollama and TGI answer
     lab.reset()                              forget the journal and refill the limits
 """
 
@@ -18,7 +20,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
+from labkit.environment import LOOPBACK
 from labkit.errors import ControlError, NothingRecorded
 from labkit.session import current
 
@@ -96,6 +100,25 @@ class NextToken:
     def __repr__(self) -> str:
         rows = "\n".join(f"{t.p:8.4f}  {t.text!r}" for t in self.tokens[:10])
         return f"next token of {self.model}\n{rows}"
+
+
+@dataclass(frozen=True, slots=True)
+class SelfHosted:
+    """Where one of the lab's self-hosted servers answers."""
+
+    name: str
+    """"vllm", "ollama" or "tgi"."""
+    url: str
+    """Without the `/v1` that OpenAI's client wants behind it."""
+    usual_port: int
+    """Where the real program listens unless told otherwise."""
+    reason: str = ""
+    """Why it is not on its usual port but under a path of the lab server; empty when it is."""
+
+    @property
+    def base_url(self) -> str:
+        """For OpenAI's client."""
+        return f"{self.url}/v1"
 
 
 def entries(
@@ -243,6 +266,71 @@ def seed(value: int | None) -> None:
 def reset() -> None:
     """Forget this tenant's journal and usage, and begin its seed again. Limits, pace and clock stay as they are set."""
     current().control("POST", "reset")
+
+
+def faults(
+    kind: str | None = None,
+    *,
+    next: int | None = None,
+    every: int | None = None,
+    rate: float | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    seed: int = 0,
+    provider: str | None = None,
+    model: str | None = None,
+    path: str | None = None,
+    after: int | None = None,
+    seconds: float | None = None,
+) -> list[dict[str, Any]]:
+    """Script trouble for this tenant's requests, and return what is scripted. Without arguments, only return it.
+
+    Args:
+        kind: "rate_limit", "overloaded", "server_error", "timeout", "unauthorized", "content_filter", "cut", "stall",
+            "reset", "error_event" and others; a wrong one is refused with the whole list.
+        next, every, rate, start_s: exactly one of them: the next so many requests, each so manieth, a share drawn from
+            `seed`, or all from a lab time on, until `end_s`.
+        provider, model, path: only requests to this provider or model, or whose path contains this.
+        after: events of a stream, or tokens of an answer, that still get through.
+        seconds: lab seconds that a delay takes, or that a refusal asks to wait.
+
+    Raises:
+        ControlError: an unknown kind, or not exactly one trigger.
+    """
+    if kind is not None:
+        from labkit import registry
+
+        given: dict[str, object] = {"next": next, "every": every, "rate": rate, "start_s": start_s, "end_s": end_s}
+        given |= {"seed": seed, "provider": provider, "model": registry.find(model).id if model else None, "path": path}
+        given |= {"after": after, "seconds": seconds}
+        body = {"kind": kind, **{name: value for name, value in given.items() if value is not None}}
+        current().control("POST", "faults", body=body)
+    return list(current().control("GET", "faults")["faults"])
+
+
+def clear_faults() -> None:
+    """Nothing is scripted any more."""
+    current().control("DELETE", "faults")
+
+
+def self_hosted() -> dict[str, SelfHosted]:
+    """The lab's vLLM, Ollama and TGI by name: each on its usual port if that is free, else under a path of the server.
+
+    They answer without a key, as the real ones do; sent a lab key, they write in this tenant's journal.
+    """
+    url = current().url
+    ports_reach_us = urlsplit(url).hostname in LOOPBACK  # they are opened on the server's loopback only
+    rows = current().control("GET", "listeners")
+    if ports_reach_us:
+        rows = current().control("POST", "listeners", body=dict.fromkeys(rows, True))
+    return {name: _self_hosted(name, row, url, ports_reach_us) for name, row in rows.items()}
+
+
+def _self_hosted(name: str, row: Mapping[str, Any], url: str, ports_reach_us: bool) -> SelfHosted:
+    if row["open"] and ports_reach_us:
+        return SelfHosted(name, row["url"], row["usual_port"])
+    reason = row.get("reason") or "the lab server runs on another machine"
+    return SelfHosted(name, url + row["prefix"], row["usual_port"], reason)
 
 
 def distribution(

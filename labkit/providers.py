@@ -39,8 +39,6 @@ class Provider:
     """Where the SDK goes when nothing replaces it."""
     local: Mapping[str, str | None]
     """Variable -> template over {url}, {key} and {aws_id}, "" for empty, None for unset."""
-    served: bool = True
-    """The lab server speaks this protocol; False for one that is pointed at the lab only so that nothing leaks out."""
 
     def variables(self, url: str, key: str) -> dict[str, str | None]:
         """What to put in the environment so that this provider's SDK talks to the lab server at `url` with `key`."""
@@ -135,7 +133,6 @@ PROVIDERS: dict[str, Provider] = {
                 "AZURE_OPENAI_AD_TOKEN": None,
                 "AZURE_AD_TOKEN": None,
             },
-            served=False,
         ),
         Provider(
             "bedrock",
@@ -159,7 +156,6 @@ PROVIDERS: dict[str, Provider] = {
                 "AWS_PROFILE": None,
                 "AWS_DEFAULT_PROFILE": None,
             },
-            served=False,
         ),
     )
 }

@@ -134,14 +134,13 @@ class Session:
         from labkit import prices
         from labkit.status import StatusTable
 
-        served = [provider for provider in PROVIDERS.values() if provider.served or provider.name in self.live]
         seed = "no seed" if self.seed is None else f"seed {self.seed}"
         budget = [f"live budget ${self.budget_usd:.2f}"] if self.live else []
         price_source = prices.source().partition(",")[0]
         footer = " · ".join(
             [f"lab server {self.url}", seed, *budget, f"labkit {__version__}", f"prices: {price_source}"]
         )
-        return StatusTable([self._row(provider) for provider in served], footer, self._server.notices)
+        return StatusTable([self._row(provider) for provider in PROVIDERS.values()], footer, self._server.notices)
 
     def show(self) -> None:
         """Show the status table: displayed in a notebook, printed in a script."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import labkit as lk
-from labkit import lab
+from labkit import control, lab
 from labkit.errors import ControlError, NothingRecorded
 from labkit.sampling import SamplingParams, shape
+from labkit.secret import Secret
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +154,57 @@ def test_distribution_follows_what_has_been_generated() -> None:
     assert then.tokens[0] != first
     with pytest.raises(ControlError, match="no model"):
         lab.distribution("hello", model="no-such-model")
+
+
+def test_faults_strike_as_often_as_scripted_and_are_listed() -> None:
+    from openai import InternalServerError
+
+    assert lab.faults("overloaded", next=1, provider="openai")[0]["kind"] == "overloaded"
+    with pytest.raises(InternalServerError):
+        ask()
+    ask()
+    assert [entry["fault"] for entry in lab.entries()] == ["overloaded", None]
+    assert lab.faults()[0]["struck"] == 1
+
+
+def test_faults_for_another_model_leave_this_one_alone() -> None:
+    lab.faults("rate_limit", start_s=0, model=lk.model("anthropic", "small"))
+    ask()
+    assert lab.entries()[-1]["status"] == 200
+
+
+def test_cleared_faults_are_gone() -> None:
+    lab.faults("unavailable", start_s=0)
+    lab.clear_faults()
+    ask()
+    assert lab.faults() == []
+
+
+@pytest.mark.parametrize(("kind", "triggers"), [("nobody", {"next": 1}), ("cut", {}), ("cut", {"next": 1, "every": 2})])
+def test_refused_fault_is_an_error_and_not_scripted(kind: str, triggers: dict[str, int]) -> None:
+    with pytest.raises(ControlError):
+        lab.faults(kind, **triggers)  # type: ignore[arg-type]
+    assert lab.faults() == []
+
+
+def test_self_hosted_servers_answer_where_it_says() -> None:
+    from openai import OpenAI
+
+    messages: Any = [{"role": "user", "content": "Say hello."}]
+    for server in lab.self_hosted().values():
+        with OpenAI(base_url=server.base_url, api_key=lk.current().key, max_retries=0) as client:
+            assert client.chat.completions.create(model=lk.model("self-hosted", "small"), messages=messages).choices
+        assert server.reason or server.url.endswith(f":{server.usual_port}")
+    assert list(lab.journal()["provider"]) == ["vllm", "ollama", "tgi"]
+
+
+def test_self_hosted_server_without_its_port_is_under_a_path(lab_server: Any) -> None:
+    admin = Secret(lab_server.admin_key)
+    rows = control.call(lab_server.url, "POST", "listeners", key=admin, body={"tgi": False})
+    port = rows["tgi"]["usual_port"]
+    with socket.socket() as taken:
+        with suppress(OSError):  # somebody may have it already, which is the same to the lab server
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+        found = lab.self_hosted()["tgi"]
+    assert found.url == f"{lab_server.url}/tgi" and str(port) in found.reason

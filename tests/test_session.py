@@ -54,6 +54,26 @@ def test_openai_module_client_is_not_confused_by_azures_variables() -> None:
     assert "127.0.0.1" in done.stdout
 
 
+def test_azure_quick_start_needs_no_argument() -> None:
+    from openai import AzureOpenAI
+
+    lk.start(quiet=True)
+    with AzureOpenAI() as client:
+        answer = client.chat.completions.create(model=lk.model("openai", "small"), messages=QUESTION)
+    assert answer.choices[0].message.content
+    assert lk.lab.last()["provider"] == "azure"
+
+
+def test_bedrock_quick_start_needs_no_argument() -> None:
+    import boto3
+
+    lk.start(quiet=True)
+    asked = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
+    answer = boto3.client("bedrock-runtime").converse(modelId=lk.model("bedrock", "small"), messages=asked)
+    assert answer["output"]["message"]["content"][0]["text"]
+    assert lk.lab.last()["provider"] == "bedrock"
+
+
 def test_anthropic_quick_start_needs_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     from anthropic import Anthropic
 
