@@ -33,6 +33,8 @@ FAR = 0.0004
 NEIGHBOURS = 12
 """Followers that the n-gram share is divided between."""
 LATTICES_KEPT = 512
+OPENED_KEPT, OPENED_TEXT = 256, 8_000
+"""Prompts whose reading is kept, and characters of the longest such: the same prompt is often sampled many times."""
 EXPANSIONS = 6
 """Expansions of each template that the n-gram model learns from."""
 
@@ -52,6 +54,7 @@ class EmbeddedEngine:
         self._encoding = encoding(O200K.encoding)
         self.library = Library(extra_folders)
         self._lattices: OrderedDict[tuple[Template, bool], Lattice] = OrderedDict()
+        self._opened: OrderedDict[Prompt, Decoder | StrictDecoder | ToolDecoder] = OrderedDict()
 
     def open(self, prompt: Prompt) -> Decoder | StrictDecoder | ToolDecoder:
         """Read the prompt. An assistant turn at the end is continued.
@@ -59,6 +62,17 @@ class EmbeddedEngine:
         Raises:
             UnsupportedSchema: the prompt's schema, or that of a tool, is one for which nothing can be written.
         """
+        known = self._opened.get(prompt)
+        if known is None:
+            known = self._read(prompt)
+            if sum(len(turn.text) for turn in prompt.turns) > OPENED_TEXT or prompt.tools or prompt.schema:
+                return known
+            self._opened[prompt] = known
+            if len(self._opened) > OPENED_KEPT:
+                self._opened.popitem(last=False)
+        return known.fork()
+
+    def _read(self, prompt: Prompt) -> Decoder | StrictDecoder | ToolDecoder:
         if prompt.tools:
             return open_with_tools(self, prompt)
         if prompt.schema or prompt.json:
