@@ -209,7 +209,7 @@ class Exchange:
             yield b"".join(held)
 
     async def _each(self, items: Iterator[Item]) -> AsyncIterator[Item]:
-        """Items of a generation: taken here with a breath now and then, or in a thread if they may be long in coming."""
+        """Items of a generation: taken here with a breath now and then, in a thread if they may be long in coming."""
         if self._running().blocking:
             end = object()
             while (item := await asyncio.to_thread(next, items, end)) is not end:

@@ -32,7 +32,7 @@ from labkit.server.http import (
     dump,
 )
 from labkit.server.prompt import render
-from labkit.server.protocols import gemini_batches, gemini_caches, gemini_embeddings, gemini_files
+from labkit.server.protocols import gemini_batches, gemini_caches, gemini_embeddings, gemini_files, gemini_interactions
 from labkit.server.protocols.base import served
 from labkit.server.protocols.gemini_caches import CachedContents
 from labkit.server.protocols.gemini_contents import read_contents
@@ -63,6 +63,7 @@ class GeminiProtocol:
         self.routes = Routes(
             [
                 *gemini_caches.ROUTES,
+                *gemini_interactions.ROUTES,
                 *gemini_embeddings.ROUTES,
                 *gemini_batches.ROUTES,
                 *gemini_files.ROUTES,
