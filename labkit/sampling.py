@@ -19,8 +19,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter, methodcaller
 from random import Random
 
 NEVER = -math.inf
@@ -127,7 +128,7 @@ class Distribution:
     def draw(self, rng: Random) -> int:
         """One token id, at random."""
         u = rng.random()
-        for token, p in zip(self.ids, self.probs, strict=True):
+        for token, p in zip(self.ids, self.probs):  # noqa: B905  # checked when it was built, and this is the hot loop
             u -= p
             if u < 0:
                 return token
@@ -276,24 +277,38 @@ class Sampler:
         self.params = params
         self._rng = rng
         self._counts: Counter[int] | None = Counter() if params.depends_on_history else None
-        self._shaped = _SHAPED.setdefault(params, {}) if self._counts is None else None
+        self.pick: Callable[[Distribution], int] = self._way()
+        """The next token id."""
+
+    def _way(self) -> Callable[[Distribution], int]:
+        """How to pick, decided once a text and not once a token."""
+        params = self.params
+        if self._counts is not None:
+            return self._pick_counting
+        if params.temperature == 0 and not params.logit_bias:
+            return attrgetter("best")
+        if params == NEUTRAL:
+            return methodcaller("draw", self._rng)
+        self._shaped = _SHAPED.setdefault(params, {})
         if len(_SHAPED) > PARAMS_KEPT:
             del _SHAPED[next(iter(_SHAPED))]
+        return self._pick_shaped
 
-    def pick(self, d: Distribution) -> int:
-        """The next token id."""
-        if self._shaped is not None:
-            if self.params.temperature == 0 and not self.params.logit_bias:
-                return d.best
-            known = self._shaped.get(id(d))
-            if known is None or known[0] is not d:
-                if len(self._shaped) > SHAPED_KEPT:
-                    self._shaped.clear()
-                known = self._shaped[id(d)] = (d, shape(d, self.params))
-            return known[1].draw(self._rng)
+    def _pick_shaped(self, d: Distribution) -> int:
+        known = self._shaped.get(id(d))
+        if known is None or known[0] is not d:
+            if len(self._shaped) > SHAPED_KEPT:
+                self._shaped.clear()
+            known = self._shaped[id(d)] = (d, shape(d, self.params))
+        return known[1].draw(self._rng)
+
+    def _pick_counting(self, d: Distribution) -> int:
         token = shape(d, self.params, self._counts).draw(self._rng)
         self._counts[token] += 1  # type: ignore[index]
         return token
+
+
+NEUTRAL = SamplingParams()
 
 
 # Distributions are immutable and an engine hands the same object out again, so what a parameter set made of one is
