@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `environments`
 
-from environments import Generation, Unbuildable, interpreter, of_family  # noqa: E402
+from environments import Generation, Unbuildable, interpreter, of_family
 
-from labkit import registry  # noqa: E402
-from labkit.providers import ALWAYS, PROVIDERS  # noqa: E402
+from labkit import registry
+from labkit.providers import ALWAYS, PROVIDERS
 
 HERE = Path(__file__).parent
 collect_ignore = ["conformance"]  # scripts for other environments, not tests
@@ -46,6 +47,11 @@ class Seen:
             pytest.fail(f"{self.generation.name}, {name}:\n{part['broke']}", pytrace=False)
         return part["saw"]
 
+    @property
+    def sent(self) -> list[dict[str, Any]]:
+        """Journal entries of what a client sent: the lines that a batch runs are entries too."""
+        return [entry for entry in self.journal if entry["user_agent"]]
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seen" in metafunc.fixturenames:
@@ -53,11 +59,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seen", generations, indirect=True, scope="module", ids=lambda g: g.name)
 
 
+@pytest.fixture(scope="session")
+def python_of() -> Callable[[Generation], Path]:
+    """The interpreter of a generation. One that cannot be made is a failure in CI, and elsewhere a reason to skip."""
+
+    def find(generation: Generation) -> Path:
+        try:
+            return interpreter(generation)
+        except Unbuildable as problem:
+            in_ci = os.environ.get("CI", "").lower() in ("1", "true")
+            (pytest.fail if in_ci else pytest.skip)(f"no environment: {problem}")
+
+    return find
+
+
 @pytest.fixture(scope="module")
-def seen(request: pytest.FixtureRequest, lab_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+def seen(
+    request: pytest.FixtureRequest,
+    lab_server: Any,
+    python_of: Callable[[Generation], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Seen:
     """One run of the family's script in the environment of one generation, on a tenant of its own."""
     generation: Generation = request.param
-    python = python_or_give_up(generation)
+    python = python_of(generation)
     key, home = lab_server.key(), tmp_path_factory.mktemp("home")
     command = [str(python), str(HERE / "conformance" / f"with_{generation.family}.py")]
     variables = environment(generation.family, lab_server.url, key, home)
@@ -71,15 +96,6 @@ def seen(request: pytest.FixtureRequest, lab_server: Any, tmp_path_factory: pyte
     return Seen(generation, report["version"], report["parts"], journal, wires)
 
 
-def python_or_give_up(generation: Generation) -> Path:
-    """An environment that cannot be made is a failure in CI, and elsewhere a reason to skip."""
-    try:
-        return interpreter(generation)
-    except Unbuildable as problem:
-        in_ci = os.environ.get("CI", "").lower() in ("1", "true")
-        (pytest.fail if in_ci else pytest.skip)(f"no environment: {problem}")
-
-
 def environment(family: str, url: str, key: str, home: Path) -> dict[str, str]:
     """What `labkit.start()` sets, a home without anybody's profiles, and little else."""
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
@@ -91,7 +107,7 @@ def environment(family: str, url: str, key: str, home: Path) -> dict[str, str]:
 
 def models(family: str) -> dict[str, str]:
     """The course's models as `provider.tier`, and those of the family's own provider as `tier`."""
-    found = {}
+    found = {"bedrock.small": registry.model("bedrock", "small")}
     for provider in OWN_MODELS.values():
         for tier in TIERS:
             if (provider, tier) != ("anthropic", "embedding"):

@@ -56,7 +56,7 @@ GENERATIONS: tuple[Generation, ...] = (
     Generation("genai", "2.34.0", ("google-genai==2.34.0",)),
     Generation("genai", "3.4.0", ("google-genai==3.4.0",)),
     Generation("litellm", ""),
-    # instructor 1.17 wants jiter below 0.15 and rich below 15; openai 3 wants a newer jiter, so the two exclude each other.
+    # instructor 1.17 wants jiter below 0.15 and rich below 15; openai 3 wants a newer jiter and cannot stand beside it.
     Generation(
         "instructor",
         "1.17.0",
@@ -66,6 +66,7 @@ GENERATIONS: tuple[Generation, ...] = (
             "anthropic==1.17.0",
             "google-genai==3.4.0",
             "jiter==0.14.0",
+            "jsonref==1.1.0",  # for google-genai
             "rich==14.3.4",
         ),
     ),

@@ -119,7 +119,8 @@ def rate_limit() -> Any:
     client.chat.completions.create(model=model, messages=MESSAGES)
     refused = refusal(lambda: client.chat.completions.create(model=model, messages=MESSAGES))
     patient = client.with_options(max_retries=3)
-    return {"refused": refused, "finish": patient.chat.completions.create(model=model, messages=MESSAGES).choices[0].finish_reason}
+    answer = patient.chat.completions.create(model=model, messages=MESSAGES)
+    return {"refused": refused, "finish": answer.choices[0].finish_reason}
 
 
 @part
@@ -134,7 +135,7 @@ def embeddings() -> Any:
     floats = lenient.embeddings.create(model=model, input=texts, encoding_format="float")
     return {
         "lengths": [len(row.embedding) for row in plain.data],
-        "difference": max(abs(a - b) for p, f in zip(plain.data, floats.data) for a, b in zip(p.embedding, f.embedding)),  # noqa: B905
+        "same": [row.embedding for row in plain.data] == [row.embedding for row in floats.data],
         "usage": plain.usage.prompt_tokens,
     }
 
