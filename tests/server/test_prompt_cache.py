@@ -160,3 +160,29 @@ def test_tenants_do_not_share_a_cache(tenant, lab_server):
     ask = {"role": "user", "content": "What is an API?"}
     usage = stranger.messages.create(model=CLAUDE.id, max_tokens=9, system=marked(text_of(600)), messages=[ask]).usage
     assert usage.cache_read_input_tokens == 0
+
+
+def test_anthropic_says_why_a_prompt_missed_the_cache(tenant):
+    def ask(system=None, turns=("What is an API?",), previous=None, **more):
+        messages = [{"role": "user" if n % 2 == 0 else "assistant", "content": t} for n, t in enumerate(turns)]
+        asked = {"model": CLAUDE.id, "max_tokens": 20, "diagnostics": {"previous_message_id": previous}}
+        return tenant.anthropic.messages.create(
+            **asked | {"system": system or marked(text_of(600)), "messages": messages} | more
+        )
+
+    first = ask()
+    assert first.diagnostics is None
+    grown = ask(turns=("What is an API?", "A menu.", "And then?"), previous=first.id)
+    assert grown.diagnostics is None and grown.usage.cache_read_input_tokens == 603
+    other = next(m.id for m in registry.models("anthropic") if m.id != CLAUDE.id and m.thinking != "always")
+    tool = {"name": "clock", "description": "tells the time", "input_schema": {"type": "object"}}
+    changes = {
+        "model_changed": {"model": other},
+        "tools_changed": {"tools": [tool]},
+        "system_changed": {"system": marked(text_of(601))},
+        "messages_changed": {"turns": ("What is a token?",)},
+    }
+    for kind, change in changes.items():
+        reason = ask(previous=first.id, **change).diagnostics.cache_miss_reason
+        assert (reason.type, reason.cache_missed_input_tokens) == (kind, 603)
+    assert ask(previous="msg_unknown").diagnostics.cache_miss_reason.type == "previous_message_not_found"

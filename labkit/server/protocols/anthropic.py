@@ -35,6 +35,7 @@ from labkit.server.http import (
     dump_text,
 )
 from labkit.server.protocols import anthropic_batches
+from labkit.server.protocols.anthropic_diagnostics import Prompts
 from labkit.server.protocols.anthropic_request import (
     ERROR_TYPES,
     INPUT_FIELDS,
@@ -123,11 +124,13 @@ async def messages(exchange: Exchange) -> Answer:
     stream = bool(body.get("stream"))
     exchange.describe(request.model, {k: body[k] for k in JOURNALED if body.get(k) is not None}, stream=stream)
     generation = exchange.generate(request)
+    message_id = new_id()
+    extra = exchange.tenant.part(Prompts).diagnose(body, message_id, generation)
     if stream:
-        frames = exchange.pace_frames(message_frames(generation))
+        frames = exchange.pace_frames(message_frames(generation, id=message_id, **extra))
         return EventStream(frames, [EVENT_STREAM_TYPE, NO_CACHE], watch=bool(exchange.tenant.pace))
     await exchange.finish_generation()
-    return Response.json(message(generation))
+    return Response.json(message(generation, id=message_id, **extra))
 
 
 async def count_tokens(exchange: Exchange) -> Answer:
@@ -161,11 +164,17 @@ STOP_REASON = {
 }
 
 
-def message(generation: Generation) -> dict[str, Any]:
+def new_id() -> str:
+    return f"msg_{uuid4().hex[:24]}"
+
+
+def message(generation: Generation, **extra: Any) -> dict[str, Any]:
+    """The whole message; `extra` fields are added to it or replace its own."""
     choice = generation.choices[0]
     shown = generation.request.show_thoughts
     content = [_block(part, shown) for part in choice.parts if part.text or part.tool or part.thinking]
-    return {**_envelope(generation), "content": content, **_ending(choice), "usage": usage_object(generation)}
+    ended = {"content": content, **_ending(choice), "usage": usage_object(generation)}
+    return {**_envelope(generation), **ended, **extra}
 
 
 def _block(part: Part, shown: bool) -> dict[str, Any]:
@@ -182,7 +191,7 @@ def _block(part: Part, shown: bool) -> dict[str, Any]:
 
 def _envelope(generation: Generation) -> dict[str, Any]:
     return {
-        "id": f"msg_{uuid4().hex[:24]}",
+        "id": new_id(),
         "type": "message",
         "role": "assistant",
         "model": generation.request.model.id,
@@ -209,11 +218,11 @@ def usage_object(generation: Generation) -> dict[str, Any]:
     }
 
 
-def message_frames(generation: Generation) -> Iterator[bytes]:
+def message_frames(generation: Generation, **extra: Any) -> Iterator[bytes]:
     """The named events, in the documented order. An SDK drops an event that has no `event:` line."""
     usage = usage_object(generation) | {"output_tokens": 1}
     start = {**_envelope(generation), "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
-    yield _event("message_start", {"message": start})
+    yield _event("message_start", {"message": {**start, **extra}})
     yield from _block_frames(generation)
     ended = {"delta": _ending(generation.choices[0]), "usage": {"output_tokens": generation.usage.output}}
     yield _event("message_delta", ended)
