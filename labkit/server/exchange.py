@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
@@ -29,9 +30,10 @@ from labkit.usage import Usage
 if TYPE_CHECKING:
     from labkit.server.protocols.base import Protocol
 
-COALESCE_BYTES = 16 * 1024
 STEPS_A_SLICE = 256
-"""An unpaced generation lets other requests in after this many frames."""
+"""An unpaced generation lets other requests in after this many pieces."""
+FRAMES_A_WRITE = 128
+"""An unpaced stream is written in so many frames at once, some 32 KB, and lets others in after each write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +164,12 @@ class Exchange:
     async def finish_generation(self) -> Generation:
         """Run the whole generation, in modelled time."""
         generation = self._running()
-        async for _ in self._each(generation.pieces()):
-            pass
+        pieces = generation.pieces()
+        if generation.blocking:
+            async for _ in self._each(pieces):
+                pass
+        while next(islice(pieces, STEPS_A_SLICE - 1, None), None):  # takes a slice of the pieces, and keeps none
+            await asyncio.sleep(0)
         self.mark("infer_ms")
         if self.tenant.pace and self.line is None:
             await self._wait(self._prefill_s + generation.steps / generation.request.model.output_tps)
@@ -194,19 +200,15 @@ class Exchange:
             yield frame
 
     async def _unpaced(self, frames: Iterator[bytes], *, joined: bool) -> AsyncIterator[bytes]:
-        held, size, enough = [], 0, COALESCE_BYTES if joined else 1
-        if self._running().blocking:
-            enough = 1  # what comes late is sent as it comes
-        async for frame in self._each(frames):
-            held.append(frame)
-            size += len(frame)
-            if size >= enough:
+        if self._running().blocking or not joined:
+            async for frame in self._each(frames):
                 self._first_frame()
-                yield b"".join(held)
-                held, size = [], 0
-        self._first_frame()
-        if held:
-            yield b"".join(held)
+                yield frame
+            return
+        while chunk := b"".join(islice(frames, FRAMES_A_WRITE)):  # no step of ours for each frame
+            self._first_frame()
+            yield chunk
+            await asyncio.sleep(0)
 
     async def _each(self, items: Iterator[Item]) -> AsyncIterator[Item]:
         """Items of a generation: taken here with a breath now and then, in a thread if they may be long in coming."""

@@ -10,6 +10,7 @@ import codecs
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 from typing import Literal
 
@@ -20,6 +21,8 @@ from labkit.sampling import Distribution, Sampler, SamplingParams
 from labkit.server.prompt import Rendered
 from labkit.server.prompt_cache import UNCACHED, CacheUse
 from labkit.usage import Usage
+
+_Utf8 = codecs.getincrementaldecoder("utf-8")
 
 Finish = Literal["stop", "length", "stop_sequence", "tool_calls", "content_filter", "refusal"]
 THINKING_STEPS = {"none": 0, "minimal": 1, "low": 2, "medium": 4, "high": 8, "xhigh": 14, "max": 24}
@@ -96,7 +99,7 @@ class Piece:
 
     text: str
     part: Part
-    scores: list[TokenScore] = field(default_factory=list)
+    scores: Sequence[TokenScore] = ()
 
 
 def thinking_steps(effort: str | None, budget: int | None = None) -> int:
@@ -152,13 +155,48 @@ class SampledChoice(Choice):
         self._rng = rng
         self._vocabulary = vocabulary
         self._bytes = tokens.encoding(vocabulary.encoding).decode_single_token_bytes
-        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._utf8 = _Utf8("replace")
         self._held = ""
 
     def __iter__(self) -> Iterator[Piece]:
+        if self._plain:
+            yield from self._plain_pieces()
         while self.finish is None:
             if piece := self._step():
                 yield piece
+
+    @property
+    def _plain(self) -> bool:
+        """Whether nothing but text and its end can come."""
+        request = self._request
+        return (
+            not (request.stop or request.tools or self.parts[-1].thinking)
+            and request.top_logprobs is None
+            and request.ending is None
+        )
+
+    def _plain_pieces(self) -> Iterator[Piece]:
+        """What `_step` does, with everything taken out of the loop that a plain text does not need."""
+        pick, decoder, end = self._sampler.pick, self._decoder, self._vocabulary.end
+        encoding = self._vocabulary.encoding
+        part, most = self.parts[-1], self._request.max_tokens
+        show, decode = part.shown.append, self._utf8.decode
+        split = False
+        while self.tokens < most:
+            token = pick(decoder.distribution())
+            if token == end:
+                break
+            decoder.advance(token)
+            self.tokens += 1
+            text = None if split else _whole_characters(token, encoding)
+            if text is None:  # a character whose bytes are in several tokens
+                text = decode(self._bytes(token))
+                split = bool(self._utf8.getstate()[0])
+            if text:
+                show(text)
+                yield Piece(text, part)
+        if piece := self._close("stop" if self.tokens < most else "length"):
+            yield piece
 
     def _step(self) -> Piece | None:
         request = self._request
@@ -225,6 +263,15 @@ class SampledChoice(Choice):
         return piece
 
 
+@lru_cache(maxsize=8_192)
+def _whole_characters(token: int, encoding: str) -> str | None:
+    """The text of a token; None when it is no whole number of characters."""
+    try:
+        return tokens.encoding(encoding).decode_single_token_bytes(token).decode()
+    except UnicodeDecodeError:
+        return None
+
+
 def _overlap(text: str, stop: str) -> int:
     """How many last characters of `text` could be the beginning of `stop`.
 
@@ -288,7 +335,7 @@ class SampledGeneration(Generation):
         thoughts = engine.think(request.prompt, request.thinking_steps) if request.thinking_steps else None
         self._drawn = [
             SampledChoice(
-                i, decoder.fork(), request, Random(f"{seed}/{i}"), engine.vocabulary, thoughts and thoughts.fork()
+                i, decoder.fork(), request, _random(request, seed, i), engine.vocabulary, thoughts and thoughts.fork()
             )
             for i in range(request.n)
         ]
@@ -296,6 +343,12 @@ class SampledGeneration(Generation):
 
     def pieces(self) -> Iterator[tuple[Choice, Piece]]:
         """Pieces of all choices, in turn, as a real server's batch would release them."""
+        if len(self._drawn) == 1:
+            choice = self._drawn[0]
+            return ((choice, piece) for piece in choice)
+        return self._in_turn()
+
+    def _in_turn(self) -> Iterator[tuple[Choice, Piece]]:
         waiting = [(choice, iter(choice)) for choice in self._drawn]
         while waiting:
             for item in list(waiting):
@@ -305,3 +358,13 @@ class SampledGeneration(Generation):
                     waiting.remove(item)
                 else:
                     yield choice, piece
+
+
+def _random(request: GenerationRequest, seed: int, choice: int) -> Random:
+    """A choice's generator. Temperature 0 draws nothing, and seeding one takes as long as ten tokens."""
+    if request.sampling.temperature == 0 and not request.tools:
+        return _UNUSED
+    return Random(f"{seed}/{choice}")
+
+
+_UNUSED = Random(0)
