@@ -101,7 +101,7 @@ CHECKS: dict[str, Callable[[str, ChatRequest, Model], str]] = {
 
 
 def _quiet_for_tools(request: ChatRequest, row: Model) -> tuple[ChatRequest, str]:
-    """OpenAI's newer models call tools on Chat Completions only at effort "none": set it where nobody asked for another."""
+    """OpenAI's newer models call tools on Chat Completions only at effort "none": set it where none was asked for."""
     if request.tools and row.chat_tools == "effort-none" and request.effort is None and row.default_effort != "none":
         return replace(request, effort="none"), f"effort was set to 'none': {row.id} calls tools only so."
     return request, ""

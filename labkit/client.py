@@ -109,9 +109,10 @@ class LLMClient:
 
         if base_url is not None and provider is None:
             provider = "compatible"
-        maker, self.model, self._given_model = _resolved(provider, model, tier)
+        maker, self._given_model = _resolved(provider, model)
         self.adapter = adapters.adapter(maker, base_url=base_url, api_key=api_key)
         self.provider = self.adapter.name
+        self.model = self._given_model or _default_model(maker, tier)
         self._drop = drop_unsupported
         self._defaults = _checked(defaults)
         self._line = Line(
@@ -326,26 +327,30 @@ class ToolsUnfinished(LabkitError):
         self.transcript = transcript
 
 
-FAMILY = {"azure": "openai", "compatible": "self-hosted", "vllm": "self-hosted", "ollama": "self-hosted"}
+FAMILY = {"azure": "openai", "compatible": "self-hosted"}
 """Whose models a provider serves, where the name differs from the registry's."""
 
 
-def _resolved(provider: str | None, model: str | None, tier: str) -> tuple[str, str, str | None]:
-    """Provider, model, and the model that was asked for by name.
+def _resolved(provider: str | None, model: str | None) -> tuple[str, str | None]:
+    """Provider, and the model if one was named.
 
-    >>> _resolved("openai/some-model", None, "small")
-    ('openai', 'some-model', 'some-model')
+    >>> _resolved("openai/some-model", None), _resolved(None, None)
+    (('openai', 'some-model'), ('openai', None))
     """
     head, slash, tail = (provider or model or "").partition("/")
     if slash and tail and adapters.known(head):
-        provider, model = head, tail
+        return head, tail
     if provider is None:
         provider = "openai" if model is None else _maker(model)
-    if model is None:
-        family = FAMILY.get(provider, adapters.ALIASES.get(provider, provider))
-        default = f"openai/{registry.model('openai', tier)}" if provider == "litellm" else registry.model(family, tier)
-        return provider, default, None
-    return provider, model, model
+    return provider, model
+
+
+def _default_model(provider: str, tier: str) -> str:
+    """The course's model of a provider and tier."""
+    if provider == "litellm":
+        return f"openai/{registry.model('openai', tier)}"
+    provider = adapters.ALIASES.get(provider, provider)
+    return registry.model(FAMILY.get(provider, provider), tier)
 
 
 def _maker(model: str) -> str:

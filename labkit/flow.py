@@ -93,7 +93,7 @@ def _sleep(seconds: float) -> Any:
 
 
 def retries(attempts: int = ATTEMPTS) -> BaseRetrying:
-    """The retry policy of `LLMClient`: which errors, how often, how long to wait. Any tenacity policy may replace it."""
+    """The retry policy of `LLMClient`: which errors, how often, how long to wait. Any of tenacity's may replace it."""
     from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
     return Retrying(

@@ -110,7 +110,7 @@ class _Reading:
         ours = as_call_error(error, self.line.adapter, self.call.request.model)
         if ours is None:
             return error
-        ours.response, ours.retries = self.response, self.bill.retries
+        ours.response, ours.retries = self.response if self._events else None, self.bill.retries
         ours.request_id = ours.request_id or self.bill.request_id
         return ours
 
@@ -173,7 +173,10 @@ class ChatStream(_Stream):
                         yield text
                     event = _next(events)
             except Exception as error:
-                raise _with_cause(reading.broken(error), error) from None
+                ours = reading.broken(error)
+                if ours is error:
+                    raise
+                raise ours from error
             finally:
                 reading.settle()  # also when the loop was left early
                 if events is not None:
@@ -206,7 +209,10 @@ class AsyncChatStream(_Stream):
                         yield text
                     event = await _anext(events)
             except Exception as error:
-                raise _with_cause(reading.broken(error), error) from None
+                ours = reading.broken(error)
+                if ours is error:
+                    raise
+                raise ours from error
             finally:
                 reading.settle()  # also when the loop was left early
                 if events is not None:
@@ -236,10 +242,3 @@ def _checked(reading: _Reading) -> None:
     except CallError as error:
         error.response, error.retries = reading.response, reading.bill.retries
         raise
-
-
-def _with_cause(ours: Exception, error: Exception) -> Exception:
-    """The SDK's exception as the cause, once; an error that is ours or nobody's already has its own."""
-    if ours is not error:
-        ours.__cause__ = error
-    return ours

@@ -92,7 +92,7 @@ class AnthropicAdapter:
         reader = _EVENTS.get(event.type)
         return reader(event) if reader else Piece()
 
-    def finish(self, word: str | None, *, has_tool_calls: bool) -> Finish | None:
+    def finish(self, word: str | None, *, has_tool_calls: bool, refused: bool = False) -> Finish | None:
         return None if word is None else FINISH.get(word, "other")
 
     def failure(self, error: Exception) -> Failure | None:

@@ -54,6 +54,8 @@ class Piece:
     text: str = ""
     tools: tuple[ToolFragment, ...] = ()
     provider_finish: str | None = None
+    refused: bool = False
+    """The text is a refusal."""
     usage: Usage | None = None
     """Cumulative: a later count replaces an earlier one where it is larger."""
     model: str = ""
@@ -107,7 +109,7 @@ class Adapter(Protocol):
     def piece(self, event: Any) -> Piece:
         """One event of a stream in our words. Pure."""
 
-    def finish(self, word: str | None, *, has_tool_calls: bool) -> Finish | None:
+    def finish(self, word: str | None, *, has_tool_calls: bool, refused: bool = False) -> Finish | None:
         """The provider's finish reason in our vocabulary. Pure."""
 
     def failure(self, error: Exception) -> Failure | None:
@@ -133,6 +135,7 @@ class Assembly:
     texts: list[str] = field(default_factory=list)
     tools: dict[int, list[ToolFragment]] = field(default_factory=dict)
     provider_finish: str | None = None
+    refused: bool = False
     usage: Usage | None = None
     model: str = ""
     request_id: str | None = None
@@ -145,13 +148,14 @@ class Assembly:
             self.tools.setdefault(place, []).append(fragment)
         if piece.usage is not None:
             self.usage = piece.usage if self.usage is None else _latest(self.usage, piece.usage)
+        self.refused = self.refused or piece.refused
         self.provider_finish = piece.provider_finish or self.provider_finish
         self.model = piece.model or self.model
         self.request_id = piece.request_id or self.request_id
 
     def answer(self, adapter: Adapter) -> Answer:
         calls = tuple(_call(place, fragments) for place, fragments in sorted(self.tools.items()))
-        finish = adapter.finish(self.provider_finish, has_tool_calls=bool(calls))
+        finish = adapter.finish(self.provider_finish, has_tool_calls=bool(calls), refused=self.refused)
         text = "".join(self.texts)
         return Answer(text, calls, finish, self.provider_finish, self.usage, self.model, self.request_id)
 

@@ -39,7 +39,8 @@ class GeminiAdapter:
     def connect(self, *, asynchronous: bool, timeout: float) -> Any:
         from google import genai
 
-        return genai.Client(http_options={"timeout": int(timeout * 1000)})  # its unit is the millisecond
+        once = {"attempts": 1}  # without it, the asynchronous half repeats by itself after a broken connection
+        return genai.Client(http_options={"timeout": int(timeout * 1000), "retry_options": once})  # milliseconds
 
     # --- ours to wire ---
 
@@ -107,7 +108,7 @@ class GeminiAdapter:
             request_id=event.response_id,
         )
 
-    def finish(self, word: str | None, *, has_tool_calls: bool) -> Finish | None:
+    def finish(self, word: str | None, *, has_tool_calls: bool, refused: bool = False) -> Finish | None:
         """Gemini ends with STOP also when it asks for tools."""
         if word is None:
             return None

@@ -89,7 +89,7 @@ class OpenAIAdapter:
         return Answer(
             text=message.content or message.refusal or "",
             tool_calls=calls,
-            finish=self.finish(choice.finish_reason, has_tool_calls=bool(calls)),
+            finish=self.finish(choice.finish_reason, has_tool_calls=bool(calls), refused=bool(message.refusal)),
             provider_finish=choice.finish_reason,
             usage=_usage(reply.usage),
             model=reply.model,
@@ -105,12 +105,16 @@ class OpenAIAdapter:
             text=choice.delta.content or choice.delta.refusal or "",
             tools=tuple(_fragment(call) for call in choice.delta.tool_calls or ()),
             provider_finish=choice.finish_reason,
+            refused=bool(choice.delta.refusal),
             usage=usage,
             model=event.model,
         )
 
-    def finish(self, word: str | None, *, has_tool_calls: bool) -> Finish | None:
-        return None if word is None else FINISH.get(word, "other")
+    def finish(self, word: str | None, *, has_tool_calls: bool, refused: bool = False) -> Finish | None:
+        """A refusal ends with "stop" and stands in a field of its own."""
+        if word is None:
+            return None
+        return "content_filter" if refused else FINISH.get(word, "other")
 
     def failure(self, error: Exception) -> Failure | None:
         import openai
