@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from labkit.engine.base import Engine
+from labkit.server.clock import Clock
 from labkit.server.control import Control
 from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
@@ -121,7 +122,7 @@ class App:
                 exchange = self._open(protocol, request, started)
                 request_id = exchange.entry.request_id
                 if exchange.fault is not None:
-                    _strike_early(exchange.fault)
+                    _strike_early(exchange.fault, exchange.tenant.clock)
             if not whole:
                 raise ApiError("too_large", f"The request body is larger than {LARGEST_BODY // 2**20} MB.")
             answer = await handler(exchange or request, **captured)
@@ -239,9 +240,9 @@ class App:
         await send({"type": "http.response.body", "body": b""})
 
 
-def _strike_early(fault: Fault) -> None:
+def _strike_early(fault: Fault, clock: Clock) -> None:
     """The faults that leave the model no chance to answer."""
-    if (refusal := fault.refusal()) is not None:
+    if (refusal := fault.refusal(clock)) is not None:
         raise refusal
     if fault.kind == "reset":
         raise ConnectionAborted

@@ -112,12 +112,12 @@ class Fault:
             and (self.model is None or self.model == model)
         )
 
-    def refusal(self) -> ApiError | None:
+    def refusal(self, clock: Clock) -> ApiError | None:
         """What to answer in place of the model, for the kinds that do."""
         if self.kind not in REFUSALS:
             return None
         kind, message, code = REFUSALS[self.kind]
-        wait = self.seconds if kind == "rate_limit" else None
+        wait = self.seconds / clock.rate if kind == "rate_limit" else None
         return ApiError(kind, message, code=code, retry_after=wait, subject="requests" if wait else "")
 
     def described(self) -> dict[str, Any]:

@@ -177,3 +177,11 @@ def test_the_sdks_own_retries_are_seen_and_counted(tenant):
     ask = {"model": OPENAI, "messages": [{"role": "user", "content": "hi"}]}
     assert patient.chat.completions.create(**ask).choices
     assert [e["retry"] for e in tenant.lab("journal")["entries"]] == [0, 1, 2]
+
+
+def test_the_hint_when_to_retry_is_in_the_clients_seconds(tenant):
+    tenant.lab("tenant", {"clock": {"rate": 100}})
+    tenant.lab("faults", {"kind": "rate_limit", "next": 1, "seconds": 30})
+    with pytest.raises(openai.RateLimitError) as refusal:
+        tenant.chat()
+    assert refusal.value.response.headers["retry-after-ms"] == "300"

@@ -56,7 +56,7 @@ def test_get_input_items_and_delete(tenant):
     made = create(tenant)
     assert tenant.openai.responses.retrieve(made.id).output_text == made.output_text
     [item] = tenant.openai.responses.input_items.list(made.id).data
-    assert item.role == "user"
+    assert (item.role, item.type, [part.text for part in item.content]) == ("user", "message", ["What is an API?"])
     tenant.openai.responses.delete(made.id)
     with pytest.raises(openai.NotFoundError):
         tenant.openai.responses.retrieve(made.id)

@@ -268,12 +268,10 @@ async def delete(exchange: Exchange, response: str) -> Answer:
 
 
 async def input_items(exchange: Exchange, response: str) -> Answer:
-    items = [
-        {"id": f"msg_{response[5:]}_{n}", "type": "message", **item} if isinstance(item, dict) else item
-        for n, item in enumerate(exchange.tenant.part(Responses).find(response).items)
-    ]
+    kept = exchange.tenant.part(Responses).find(response).items
+    items = [listed(item, f"msg_{response[5:]}_{n}") for n, item in enumerate(kept)][::-1]
     ends = {"first_id": items[0]["id"], "last_id": items[-1]["id"]} if items else {"first_id": None, "last_id": None}
-    return Response.json({"object": "list", "data": items[::-1], "has_more": False, **ends})
+    return Response.json({"object": "list", "data": items, "has_more": False, **ends})
 
 
 async def count_input_tokens(exchange: Exchange) -> Answer:
@@ -281,6 +279,18 @@ async def count_input_tokens(exchange: Exchange) -> Answer:
     asked = read_response(body, exchange.tenant.part(Responses))
     exchange.describe(asked.generation.model, {}, stream=False)
     return Response.json({"object": "response.input_tokens", "input_tokens": asked.generation.prompt_tokens})
+
+
+def listed(item: Any, item_id: str) -> Any:
+    """An input item as it is given back: with an id, and with text as a content part however it was sent."""
+    if not isinstance(item, dict):
+        return item
+    item = {"id": item_id, "type": "message", **item}
+    if isinstance(text := item.get("content"), str):
+        by_model = {"type": "output_text", "text": text, "annotations": []}
+        part = by_model if item.get("role") == "assistant" else {"type": "input_text", "text": text}
+        item |= {"content": [part], "status": "completed"}
+    return item
 
 
 def keep(asked: Asked, response: dict[str, Any], stored: Responses) -> None:
