@@ -20,6 +20,8 @@ IDS = set((FOLDER / "curriculum_ids.txt").read_text().split())
 CLAIMED = {
     "00": {"J1", "J2", "J3", "J4"},
     "01": {f"A{n}" for n in range(1, 10)},
+    "02": {"A9", "B1", "B2", "B9"},
+    "03": {"A9", "B3", "B9"},
     "07": {f"C{n}" for n in range(1, 9)},
 }
 """Curriculum ids that a lesson must claim, by its number."""
