@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -21,6 +22,7 @@ from labkit.server.faults import ENDINGS, TRANSPORT, Faults, disturb
 from labkit.server.generation import Generation, GenerationRequest, SampledGeneration
 from labkit.server.http import Request
 from labkit.server.journal import Entry, Wire, mask
+from labkit.server.latency import Latency
 from labkit.server.limits import Exceeded
 from labkit.server.prompt_cache import UNCACHED, CacheUse, PromptCache
 from labkit.server.relay import RelayedGeneration, RelayEngine
@@ -87,6 +89,7 @@ class Exchange:
             user_agent=request.headers.get("user-agent", "")[:200],
         )
         self._marked = started
+        self.latency = tenant.part(Latency)
         pick = tenant.part(Faults).pick
         self.fault = None if line else pick(protocol.name, request.path, request.named_model)
         self.entry.fault = self.fault.kind if self.fault else None
@@ -127,6 +130,7 @@ class Exchange:
                 self.generation = SampledGeneration(request, self.engine, seed, use)
         except UnsupportedSchema as unsupported:
             raise ApiError("invalid_request", f"Invalid schema: {unsupported}", code="invalid_json_schema") from None
+        self.latency.in_flight += 1
         return self.generation
 
     def _seed(self) -> int:
@@ -147,7 +151,7 @@ class Exchange:
         self.spent = (model, usage)
         self.mark("infer_ms")
         if self.tenant.pace and self.line is None:
-            await self._wait(model.ttft_ms / 1000 + usage.prompt / model.prefill_tps)
+            await self._wait(self.latency.first_token_s(model, usage.prompt))
             self.mark("wait_ms")
 
     def _too_many(self, exceeded: Exceeded, model: Model) -> ApiError:
@@ -229,12 +233,16 @@ class Exchange:
     @property
     def _prefill_s(self) -> float:
         generation = self._running()
-        model = generation.request.model
-        return model.ttft_ms / 1000 + (generation.request.prompt_tokens - generation.cache.read) / model.prefill_tps
+        uncached = generation.request.prompt_tokens - generation.cache.read
+        return self.latency.first_token_s(generation.request.model, uncached)
 
     async def _wait(self, seconds: float) -> None:
         if seconds > 0:
-            await self.tenant.clock.sleep(seconds * self.tenant.pace)
+            await self.tenant.clock.sleep(seconds * self.tenant.pace * self._jitter)
+
+    @cached_property
+    def _jitter(self) -> float:
+        return self.latency.jitter()
 
     def _running(self) -> Generation:
         assert self.generation is not None, "generate() comes first"
@@ -246,6 +254,7 @@ class Exchange:
         entry.id = self.tenant.journal.next_id()
         entry.status, entry.error, entry.disconnected = status, error, disconnected
         if (generation := self.generation) is not None:
+            self.latency.in_flight -= 1
             self.spent = (generation.request.model, generation.usage)
         if self.spent is not None and status < 400:
             self._book(*self.spent)

@@ -25,8 +25,33 @@ def test_pace_scales_the_modelled_latency(tenant):
         + answer.usage.prompt_tokens / row.prefill_tps
         + answer.usage.completion_tokens / row.output_tps
     )
-    assert took >= 0.2 * modelled
-    assert tenant.last()["timing"]["wait_ms"] >= 0.2 * modelled * 1000 * 0.99
+    waited = tenant.last()["timing"]["wait_ms"] / 1000
+    assert took >= waited
+    assert 0.6 < waited / (0.2 * modelled) < 1.7, "jitter spreads it by some 12 percent"
+
+
+def test_jitter_repeats_with_the_seed_and_spreads_without(tenant):
+    def waits() -> list[float]:
+        tenant.lab("reset", {})
+        tenant.lab("tenant", {"pace": 1, "seed": 4, "clock": {"rate": 50}})
+        for _ in range(5):
+            tenant.chat(temperature=0)
+        return [e["timing"]["wait_ms"] for e in tenant.lab("journal")["entries"]]
+
+    first, again = waits(), waits()
+    assert max(abs(a - b) for a, b in zip(first, again, strict=True)) < 0.4 * (max(first) - min(first))
+    assert max(first) > 1.05 * min(first)
+
+
+def test_load_stretches_the_first_token():
+    from labkit.server.latency import LOAD, Latency
+    from labkit.server.tenants import Tenant
+
+    model, latency = registry.find(MODEL), Latency(Tenant("lab-load"))
+    alone = latency.first_token_s(model, 1_000)
+    latency.in_flight = 11
+    assert latency.first_token_s(model, 1_000) == alone * (1 + 10 * LOAD)
+    assert latency.first_token_s(model, 50_000) > latency.first_token_s(model, 1_000)
 
 
 def test_without_pace_nothing_waits(tenant):
