@@ -85,6 +85,12 @@ def test_tool_call_and_its_result(seen):
     assert seen["tools_streamed"] == {"name": "get_weather", "input": {"city": "Paris"}}
 
 
+def test_tool_runner_gets_through_also_where_it_first_asks_for_a_thread(seen):
+    assert "19 C" in seen["tools_run_by_the_sdk"]
+    codes = {entry["error"] for entry in seen.journal}
+    assert ("thread_unsupported_request" in codes) == new(seen)
+
+
 def test_parse_fills_a_pydantic_model(seen):
     assert seen["parse"] == {"name": "Dana Reyes", "age": 34}
 

@@ -101,7 +101,7 @@ class AnthropicProtocol:
 
 def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
     inner: dict[str, Any] = {"type": ERROR_TYPES[error.kind], "message": error.message}
-    if error.kind in ("rate_limit", "quota") or error.code == "lab_not_served":
+    if error.kind in ("rate_limit", "quota") or error.code in ("lab_not_served", "thread_unsupported_request"):
         inner["details"] = {"error_code": error.code}
     return {"type": "error", "error": inner, "request_id": request_id}
 

@@ -53,6 +53,7 @@ FIELDS = INPUT_FIELDS | {
     "context_management": Field("object"),
     "diagnostics": Field("object"),
     "mcp_servers": Field("array"),
+    "thread": Field("object"),
 }
 CACHE_TTLS = {"5m": 300.0, "1h": 3_600.0}
 CACHE_CONTROL = {
@@ -136,6 +137,9 @@ def read_message(body: dict[str, Any], version: str, model: Model | None = None)
         model: the row to use; None finds it by the body's `model`. Bedrock brings its own.
     """
     check(body, FIELDS if version == NEW else FIELDS | SAMPLING_FIELDS)
+    if body.get("thread") is not None:  # a refusal in these words makes the SDK's tool runner go on without a thread
+        message = "thread: The lab server holds no message threads: send the whole conversation without `thread`."
+        raise ApiError("invalid_request", message, code="thread_unsupported_request", param="thread")
     model = model or find_model(body["model"])
     check_capabilities(body, model)
     turns, rendered = read_prompt(body, model)

@@ -1,7 +1,6 @@
 """Anthropic's SDK, 0.x to 2.x: messages, tools, prompt caching and message batches, under both API versions."""
 
-from __future__ import annotations
-
+# No postponed annotations here: a tool runner reads the types of a function's arguments, not their names.
 from typing import Any
 
 import anthropic
@@ -144,6 +143,23 @@ def tools_streamed() -> Any:
         final = events.get_final_message()
     [call] = [block for block in final.content if block.type == "tool_use"]
     return {"name": call.name, "input": call.input}
+
+
+@part
+def tools_run_by_the_sdk() -> Any:
+    """A Python function given as a tool: the SDK writes its schema, calls it, and asks again."""
+
+    def get_weather(city: str) -> str:
+        """The weather in a city."""
+        return f"19 C and cloudy in {city}"
+
+    runner = client.beta.messages.tool_runner(
+        model=MODEL,
+        max_tokens=300,
+        messages=[{"role": "user", "content": WEATHER}],
+        tools=[anthropic.beta_tool(get_weather)],
+    )
+    return text_of(runner.until_done())
 
 
 @part
