@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.generations, pytest.mark.timeout(400)]
 def test_requests_came_from_that_release(seen):
     assert seen.version == seen.generation.version
     agents = {entry["user_agent"] for entry in seen.sent}
-    assert agents == {f"OpenAI/Python {seen.version}", f"AsyncOpenAI/Python {seen.version}"}
+    assert agents == {f"{client}/Python {seen.version}" for client in ("OpenAI", "AsyncOpenAI", "AzureOpenAI")}
     assert all(entry["status"] < 500 for entry in seen.journal)
 
 
@@ -88,6 +88,18 @@ def test_responses(seen):
     assert responses["followed_input"] == tokens.count_messages(history)
     streamed = seen["responses_streamed"]
     assert streamed == {"first": "response.created", "last": "response.completed", "text": whole["text"]}
+
+
+def test_responses_are_kept_and_deleted(seen):
+    assert seen["responses_kept"] == {"same": True, "asked": [QUESTION], "gone": "NotFoundError"}
+
+
+def test_azure_answers_the_same(seen):
+    assert set(seen["azure"].values()) == {seen["chat"]["text"]}
+
+
+def test_moderations(seen):
+    assert seen["moderations"] is False
 
 
 def test_tokens_are_counted_by_the_releases_that_can(seen):

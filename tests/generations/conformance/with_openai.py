@@ -200,6 +200,32 @@ def responses_streamed() -> Any:
 
 
 @part
+def responses_kept() -> Any:
+    """What the server holds of a response: itself and what was asked."""
+    made = newest.responses.create(model=MODEL, input=QUESTION, temperature=0)
+    asked: Any = client.responses.input_items.list(made.id).data
+    same = newest.responses.retrieve(made.id).output_text == made.output_text
+    newest.responses.delete(made.id)
+    gone = refusal(lambda: newest.responses.retrieve(made.id))
+    return {"same": same, "asked": [item.content[0].text for item in asked], "gone": gone["classes"][0]}
+
+
+@part
+def azure() -> Any:
+    """The same release's client for Azure: deployments in the path, `api-key` in a header."""
+    calls = openai.AzureOpenAI(max_retries=0)
+    answer = calls.chat.completions.create(model=MODEL, messages=MESSAGES, temperature=0)
+    chunks = calls.chat.completions.create(model=MODEL, messages=MESSAGES, temperature=0, stream=True)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    return {"text": answer.choices[0].message.content, "streamed": text}
+
+
+@part
+def moderations() -> Any:
+    return client.moderations.create(input=[QUESTION, "rain"]).results[1].flagged
+
+
+@part
 def count_tokens() -> Any:
     """Since 2.6; None before."""
     counter = getattr(newest.responses, "input_tokens", None)
