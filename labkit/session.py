@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
@@ -245,6 +246,8 @@ class Session:
                 _environment.apply({**own, **{name: value.reveal() for name, value in from_dotenv.items()}})
         _environment.apply({**ALWAYS, **proxy_variables(), SESSION_URL: self.url})
         tokens.use_shipped_ranks()
+        if "bedrock" not in self.live:
+            _renew_aws_session()
 
     def _retire(self) -> None:
         self._watch.remove()
@@ -299,6 +302,13 @@ def _default_model(provider: Provider) -> str:
     from labkit import registry
 
     return registry.model("openai" if provider.name == "azure" else provider.name, "small")
+
+
+def _renew_aws_session() -> None:
+    """`boto3.client` keeps the credentials that it read first: another session's, if boto3 has been used before."""
+    boto3 = sys.modules.get("boto3")
+    if boto3 is not None and boto3.DEFAULT_SESSION is not None:
+        boto3.setup_default_session()
 
 
 def _listens(server: ServerInfo) -> bool:

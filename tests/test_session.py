@@ -74,6 +74,16 @@ def test_bedrock_quick_start_needs_no_argument() -> None:
     assert lk.lab.last()["provider"] == "bedrock"
 
 
+def test_bedrock_follows_a_second_start_in_the_same_process() -> None:
+    import boto3
+
+    asked = [{"role": "user", "content": [{"text": "What is the capital of France?"}]}]
+    for _ in range(2):
+        lk.start(quiet=True)
+        boto3.client("bedrock-runtime").converse(modelId=lk.model("bedrock", "small"), messages=asked)
+        assert len(lk.lab.entries(provider="bedrock")) == 1
+
+
 def test_anthropic_quick_start_needs_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     from anthropic import Anthropic
 

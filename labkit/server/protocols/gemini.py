@@ -204,7 +204,7 @@ def generate_response(generation: Generation) -> dict[str, Any]:
         _candidate(choice, _parts(choice.parts, generation), choice.scores, generation, finished=True)
         for choice in generation.choices
     ]
-    return {"candidates": candidates, **_envelope(generation, f"lab-{uuid4().hex[:20]}")}
+    return {"candidates": candidates, **_envelope(generation, uuid4().hex[:22])}
 
 
 def _parts(parts: list[Part], generation: Generation) -> list[dict[str, Any]]:
@@ -264,7 +264,7 @@ def _envelope(generation: Generation, response_id: str) -> dict[str, Any]:
 
 def response_frames(generation: Generation) -> Iterator[bytes]:
     """Whole response objects, one a piece of text and one a call; the last of each candidate has the finish reason."""
-    response_id = f"lab-{uuid4().hex[:20]}"
+    response_id = uuid4().hex[:22]
     held: dict[int, Piece] = {}
     for choice, piece in generation.pieces():
         hidden = piece.part.thinking and not generation.request.show_thoughts
