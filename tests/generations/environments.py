@@ -148,7 +148,9 @@ def _installers(target: Path) -> list[list[str]]:
     if uv := shutil.which("uv"):
         found.append([uv, "pip", "install", "--quiet", "--python", python])
     if importlib.util.find_spec("pip"):
-        found.append([sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"])
+        found.append(
+            [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", "--retries", "1"]
+        )
     return found
 
 
