@@ -128,10 +128,13 @@ def test_metrics_count_what_was_done(tenant, vllm):
 def test_metrics_show_a_running_request_and_its_abort(tenant, vllm):
     tenant.lab("tenant", {"pace": 1.0})
     with ask(vllm, "Write a long story.", stream=True) as stream:
-        next(iter(stream))
+        for _ in range(3):
+            next(stream)
         during = metrics(tenant)
     assert during["vllm:num_requests_running"] == 1 and 0 < during["vllm:kv_cache_usage_perc"] < 1
+    assert during["vllm:generation_tokens_total"] >= 2
     wait_until(lambda: metrics(tenant)["vllm:num_requests_running"] == 0)
+    assert metrics(tenant)["vllm:generation_tokens_total"] >= during["vllm:generation_tokens_total"]
     assert metrics(tenant)["vllm:request_success_totalabort"] == 1
 
 

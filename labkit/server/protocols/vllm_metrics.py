@@ -59,9 +59,15 @@ class Counts:
     running: list[Generation] = field(default_factory=list)
     prompt_tokens: int = 0
     generation_tokens: int = 0
+    """Of requests that have ended."""
     finished: Counter[str] = field(default_factory=Counter)
     first_token: Histogram = field(default_factory=lambda: Histogram(FIRST_TOKEN_BUCKETS))
     latency: Histogram = field(default_factory=lambda: Histogram(LATENCY_BUCKETS))
+
+    @property
+    def generated(self) -> int:
+        """Tokens written by ended and by running requests: the counter grows while a request runs, as vLLM's does."""
+        return self.generation_tokens + sum(g.tokens for g in self.running)
 
     def cache_use(self, model: Model) -> float:
         held = sum(g.request.prompt_tokens + g.tokens for g in self.running)
@@ -128,7 +134,7 @@ FAMILIES: tuple[tuple[str, str, str, Samples], ...] = (
     ("vllm:num_requests_waiting", "gauge", "Requests in the queue.", _single(lambda m, c: 0)),
     ("vllm:kv_cache_usage_perc", "gauge", "Share of the KV cache in use.", _single(lambda m, c: c.cache_use(m))),
     ("vllm:prompt_tokens_total", "counter", "Prompt tokens read.", _single(lambda m, c: c.prompt_tokens)),
-    ("vllm:generation_tokens_total", "counter", "Tokens generated.", _single(lambda m, c: c.generation_tokens)),
+    ("vllm:generation_tokens_total", "counter", "Tokens generated.", _single(lambda m, c: c.generated)),
     ("vllm:request_success_total", "counter", "Requests ended, by reason.", _by_reason),
     (
         "vllm:time_to_first_token_seconds",
