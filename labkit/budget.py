@@ -33,7 +33,7 @@ class Budget:
 
     >>> budget = Budget(0.01)
     >>> with budget.hold(0.004) as hold:
-    ...     hold.cost_usd = 0.001
+    ...     hold.settle(0.001)
     >>> budget
     <budget $0.01: $0.001 spent>
     """
@@ -97,10 +97,10 @@ class Budget:
         held = f", {_usd(self._held)} held" if self._held else ""
         return f"<budget {_usd(self.usd)}{' a day' if self.per == 'day' else ''}: {_usd(self.spent)} spent{held}>"
 
-    def _settle(self, hold: Hold) -> None:
+    def _settle(self, most_usd: float, cost_usd: float) -> None:
         with self._lock:
-            self._held = max(0.0, self._held - hold.most_usd)
-            self._spent += hold.cost_usd
+            self._held = max(0.0, self._held - most_usd)
+            self._spent += cost_usd
             alert = not self._alerted and self._spent >= self.alert_at * self.usd
             self._alerted = self._alerted or alert
         if alert:
@@ -125,18 +125,24 @@ class Budget:
 
 
 class Hold:
-    """One call's share of a budget. Set `cost_usd` inside the `with` block; untouched, the call has cost nothing."""
+    """One call's share of a budget, until it is settled. Leaving its `with` block settles it at no cost."""
 
     def __init__(self, budget: Budget, most_usd: float) -> None:
         self._budget = budget
         self.most_usd = most_usd
-        self.cost_usd = 0.0
+        self._open = True
+
+    def settle(self, cost_usd: float) -> None:
+        """The call is over and has cost this much. The first time counts."""
+        if self._open:
+            self._open = False
+            self._budget._settle(self.most_usd, cost_usd)
 
     def __enter__(self) -> Hold:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._budget._settle(self)
+        self.settle(0.0)
 
 
 def of_session(session: Session) -> Budget:

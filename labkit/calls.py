@@ -83,18 +83,15 @@ class Charge:
         self._line, self._model, self._kind, self._tag, self._most = line, model, kind, tag, most
         self._mode = line.mode(model)
         self._price = line.price_of(model)
-        self._open = ExitStack()
         self._holds: list[Hold] = []
+        self.cost_usd: float | None = None
+        """USD, once the call is over; None also when no price is known."""
         self.began = perf_counter()
         self.usage = Usage()
         self.estimated = False
         self.finish: str | None = None
         self.request_id: str | None = None
         self.retries = 0
-
-    @property
-    def cost_usd(self) -> float | None:
-        return None if self._price is None else self._price.cost(self.usage)
 
     @property
     def seconds(self) -> float:
@@ -107,21 +104,20 @@ class Charge:
             most_usd = self._most_usd()
             with ExitStack() as opening:  # when the second budget refuses, the first one gets its hold back
                 self._holds = [opening.enter_context(limit.hold(most_usd)) for limit in limits]
-                self._open = opening.pop_all()
+                opening.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        cost = self.cost_usd
+        self.cost_usd = None if self._price is None else self._price.cost(self.usage)
         # A call that broke on the way may have been charged: its hold stays taken, so that the ceiling holds.
         unknown = isinstance(error, TransportError) and self.usage == Usage()
         for hold in self._holds:
-            hold.cost_usd = hold.most_usd if unknown else cost or 0.0
-        self._open.close()
+            hold.settle(hold.most_usd if unknown else self.cost_usd or 0.0)
         if isinstance(error, CallError):
             self.retries, self.request_id = error.retries, self.request_id or error.request_id
-        self._book(type(error).__name__ if error else "ok", cost)
+        self._book(type(error).__name__ if error else "ok")
 
     def _most_usd(self) -> float:
         if self._price is None:
@@ -131,8 +127,8 @@ class Charge:
             )
         return self._price.cost(self._most())
 
-    def _book(self, status: str, cost: float | None) -> None:
-        usage = self.usage
+    def _book(self, status: str) -> None:
+        usage, cost = self.usage, self.cost_usd
         entry = ledgers.Entry(
             time=ledgers.now(),
             provider=self._line.adapter.name,
@@ -177,8 +173,14 @@ def chat(line: Line, call: Call, connect: Callable[[], Any]) -> Flow[ChatRespons
     with charge(line, call, "chat") as bill:
         reply, headers = yield from sent(line, request.model, bill, send)
         answer = adapter.from_wire(reply)
-        bill.usage, bill.finish, bill.request_id = answer.usage or Usage(), answer.finish, answer.request_id
+        bill.usage, bill.finish = answer.usage or Usage(), answer.finish
+        bill.request_id = request_id_of(answer, headers)
     return response(line, answer, bill, headers=headers, notes=call.notes, raw=reply)
+
+
+def request_id_of(answer: Answer, headers: Mapping[str, str]) -> str | None:
+    """The provider's name for a request, to quote when asking its support."""
+    return answer.request_id or headers.get("x-request-id") or headers.get("request-id")
 
 
 def sent(line: Line, model: str, bill: Charge, send: Callable[[int], Flow[T]]) -> Flow[T]:
@@ -208,7 +210,7 @@ def response(line: Line, answer: Answer, bill: Charge, **more: Any) -> ChatRespo
         usage_estimated=bill.estimated,
         cost_usd=bill.cost_usd,
         latency_s=bill.seconds,
-        request_id=answer.request_id,
+        request_id=bill.request_id,
         model=answer.model,
         provider=line.adapter.name,
         retries=bill.retries,
@@ -217,7 +219,7 @@ def response(line: Line, answer: Answer, bill: Charge, **more: Any) -> ChatRespo
     )
 
 
-def together(before: ChatResponse | None, after: ChatResponse) -> ChatResponse:
+def together(before: ChatResponse | None, after: ChatResponse, *, reasks: int = 0) -> ChatResponse:
     """The later answer, with what both took."""
     if before is None:
         return after
@@ -228,6 +230,6 @@ def together(before: ChatResponse | None, after: ChatResponse) -> ChatResponse:
         cost_usd=None if None in costs else sum(c for c in costs if c is not None),
         latency_s=before.latency_s + after.latency_s,
         retries=before.retries + after.retries,
-        reasks=before.reasks + after.reasks,
+        reasks=reasks or before.reasks + after.reasks,
         notes=tuple(dict.fromkeys(before.notes + after.notes)),
     )

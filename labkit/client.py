@@ -247,7 +247,7 @@ class LLMClient:
         """One answer; one that does not fit its schema is sent back with the error, a few times."""
         so_far: ChatResponse | None = None
         for reasks in range(REASKS + 1):
-            so_far = together(so_far, replace((yield from chat(self._line, call, connect)), reasks=reasks and 1))
+            so_far = together(so_far, (yield from chat(self._line, call, connect)), reasks=reasks)
             if shape is None or so_far.tool_calls:
                 return so_far
             try:
@@ -367,9 +367,9 @@ def _checked(params: Params) -> dict[str, Any]:
     Raises:
         UserError: a name that is no parameter; it offers a close one.
     """
-    from difflib import get_close_matches
-
     for name in params.keys() - Params.__annotations__.keys():
+        from difflib import get_close_matches
+
         close = get_close_matches(name, Params.__annotations__, n=1)
         raise UserError(
             f"{name!r} is no parameter of LLMClient{f'; did you mean {close[0]!r}?' if close else '.'} "

@@ -19,7 +19,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Lock
@@ -28,6 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from labkit import prices, registry, tokens
 from labkit.chat import Messages, as_messages
+from labkit.errors import NotStarted
+from labkit.session import current as session
+from labkit.state import state_folder
 from labkit.usage import Usage
 
 if TYPE_CHECKING:
@@ -82,14 +85,24 @@ class Entry:
     def usage(self) -> Usage:
         return Usage(*(getattr(self, name) for name in Usage.__dataclass_fields__))
 
+    def told(self) -> dict[str, Any]:
+        """The fields that are not at their default: what a line of the file says."""
+        row = {}
+        for name, default in _FIELDS.items():
+            value = getattr(self, name)
+            if value != default:
+                row[name] = value
+        return row
+
     @property
     def day(self) -> str:
         """The day in UTC, as providers bill it."""
         return self.time[:10]
 
 
-_FIELDS = frozenset(f.name for f in fields(Entry))
-_DEFAULTS = {f.name: f.default for f in fields(Entry) if f.default is not MISSING}
+_FIELDS = {f.name: f.default for f in fields(Entry)}
+"""Field: its default, or dataclasses' mark for none."""
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Ledger:
@@ -109,8 +122,7 @@ class Ledger:
 
     def append(self, entry: Entry) -> None:
         """Add one line. A disk that is full or a folder that is gone is said once, and the entry kept in memory."""
-        told = {k: v for k, v in asdict(entry).items() if k not in _DEFAULTS or v != _DEFAULTS[k]}
-        line = json.dumps(told, ensure_ascii=False)
+        line = _json(entry.told())
         with self._lock:
             try:
                 self._write(f"{line}\n".encode(), at_once=entry.mode == "live")
@@ -281,28 +293,22 @@ def _row(model: str) -> registry.Model | None:
 
 # --- The ledger of this user ---
 
-_open: dict[Path, Ledger] = {}
+_open: dict[Path | None, Ledger] = {}
+"""By the folder that the settings ask for."""
 
 
 def current() -> Ledger:
     """The ledger in labkit's state folder."""
-    from labkit import settings
-    from labkit.errors import NotStarted
-    from labkit.session import current as session
-    from labkit.state import state_folder
-
     try:
         wanted = session().settings.home
     except NotStarted:
+        from labkit import settings
+
         wanted = settings.load().home
-    if wanted not in _folders:
-        _folders[wanted] = state_folder(wanted).path
-    path = _folders[wanted] / FILE
-    return _open.setdefault(path, Ledger(path))
-
-
-_folders: dict[Path | None, Path] = {}
-"""Wanted folder to the one in use: proving that a folder can be written takes a file."""
+    found = _open.get(wanted)
+    if found is None:  # proving that a folder can be written takes a file: once is enough
+        found = _open[wanted] = Ledger(state_folder(wanted).path / FILE)
+    return found
 
 
 def table() -> pd.DataFrame:

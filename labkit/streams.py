@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from labkit import ledger, tokens
 from labkit.adapters.base import Assembly
 from labkit.adapters.failures import as_call_error
-from labkit.calls import Call, Line, charge, response, sent
+from labkit.calls import Call, Line, charge, request_id_of, response, sent
 from labkit.chat import ChatResponse
 from labkit.errors import CallError, IncompleteStream, UserError
 from labkit.flow import Do, Flow, arun, run
@@ -84,11 +84,10 @@ class _Reading:
         usage = answer.usage if whole else self._counted(answer.usage)
         bill = self.bill
         bill.usage, bill.estimated, bill.finish = usage or Usage(), not whole and usage is not None, answer.finish
-        request_id = answer.request_id or self._headers.get("x-request-id") or self._headers.get("request-id")
-        bill.request_id = request_id
+        bill.request_id = request_id_of(answer, self._headers)
         self.response = response(
             self.line,
-            replace(answer, request_id=request_id),
+            answer,
             bill,
             headers=self._headers,
             notes=self.call.notes,
@@ -179,8 +178,9 @@ class ChatStream(_Stream):
                 raise ours from error
             finally:
                 reading.settle()  # also when the loop was left early
-                if events is not None:
-                    events.close()
+                close = getattr(events, "close", None)  # LiteLLM's streams have none
+                if close is not None:
+                    close()
             _checked(reading)
 
     def read(self) -> ChatResponse:
@@ -215,10 +215,9 @@ class AsyncChatStream(_Stream):
                 raise ours from error
             finally:
                 reading.settle()  # also when the loop was left early
-                if events is not None:
-                    closing = events.close() if hasattr(events, "close") else events.aclose()
-                    if isawaitable(closing):
-                        await closing
+                close = getattr(events, "close", None) or getattr(events, "aclose", None)
+                if close is not None and isawaitable(closing := close()):
+                    await closing
             _checked(reading)
 
     async def read(self) -> ChatResponse:

@@ -71,7 +71,8 @@ class AnthropicAdapter:
         return reply.parse()
 
     def headers(self, reply: Any) -> Mapping[str, str]:
-        return dict(reply.headers)
+        found: Mapping[str, str] = reply.headers
+        return found
 
     # --- wire to ours ---
 

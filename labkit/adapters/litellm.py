@@ -24,6 +24,7 @@ class LiteLLMAdapter(OpenAIAdapter):
         """LiteLLM keeps its own clients: what is kept here are its functions."""
         import litellm
 
+        litellm.suppress_debug_info = True  # an error is raised, and need not be printed besides
         if asynchronous:
             return SimpleNamespace(chat=litellm.acompletion, embed=litellm.aembedding, timeout=timeout)
         return SimpleNamespace(chat=litellm.completion, embed=litellm.embedding, timeout=timeout)

@@ -74,38 +74,40 @@ class OpenAIAdapter:
         return reply.parse()
 
     def headers(self, reply: Any) -> Mapping[str, str]:
-        return dict(reply.headers)
+        found: Mapping[str, str] = reply.headers
+        return found
 
     # --- wire to ours ---
 
     def from_wire(self, reply: Any) -> Answer:
         choice = reply.choices[0]
-        message = choice.message
+        message, refusal = choice.message, getattr(choice.message, "refusal", None)
         calls = tuple(
             ToolCall.from_json(call.id, call.function.name, call.function.arguments)
             for call in message.tool_calls or ()
             if call.type == "function"
         )
         return Answer(
-            text=message.content or message.refusal or "",
+            text=message.content or refusal or "",
             tool_calls=calls,
-            finish=self.finish(choice.finish_reason, has_tool_calls=bool(calls), refused=bool(message.refusal)),
+            finish=self.finish(choice.finish_reason, has_tool_calls=bool(calls), refused=bool(refusal)),
             provider_finish=choice.finish_reason,
             usage=_usage(reply.usage),
             model=reply.model,
-            request_id=reply._request_id,
+            request_id=getattr(reply, "_request_id", None),
         )
 
     def piece(self, event: Any) -> Piece:
-        usage = _usage(event.usage)
+        usage = _usage(getattr(event, "usage", None))
         if not event.choices:
             return Piece(usage=usage, model=event.model)
         choice = event.choices[0]
+        refusal = getattr(choice.delta, "refusal", None)
         return Piece(
-            text=choice.delta.content or choice.delta.refusal or "",
+            text=choice.delta.content or refusal or "",
             tools=tuple(_fragment(call) for call in choice.delta.tool_calls or ()),
             provider_finish=choice.finish_reason,
-            refused=bool(choice.delta.refusal),
+            refused=bool(refusal),
             usage=usage,
             model=event.model,
         )
@@ -177,7 +179,8 @@ def _usage(usage: Any) -> Usage | None:
     """`prompt_tokens` includes what a cache held and what was written to it."""
     if usage is None:
         return None
-    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    prompt = getattr(usage, "prompt_tokens_details", None)
+    completion = getattr(usage, "completion_tokens_details", None)
     cached = getattr(prompt, "cached_tokens", None) or 0
     written = getattr(prompt, "cache_write_tokens", None) or 0
     return Usage(

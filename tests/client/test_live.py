@@ -1,0 +1,84 @@
+"""Live mode, with a lab server that poses as the real host: its keys are no lab keys."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import labkit as lk
+from labkit import LLMClient
+from labkit.budget import BudgetAlert
+from labkit.errors import BudgetExceeded, ProviderRefused
+
+KEY = "real-" + "0" * 16
+
+
+@pytest.fixture
+def real_host(tmp_path: Path) -> Iterator[str]:
+    """The address of a server that admits one key, and that key is not ours to give away."""
+    (tmp_path / "keys").write_text(KEY)
+    command = [sys.executable, "-m", "labkit.server", "--port", "0", "--keys", str(tmp_path / "keys")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(params=["openai", "anthropic", "gemini"])
+def live(
+    request: pytest.FixtureRequest, real_host: str, lab_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    addresses = {
+        "OPENAI_BASE_URL": f"{real_host}/v1",
+        "ANTHROPIC_BASE_URL": real_host,
+        "GOOGLE_GEMINI_BASE_URL": real_host,
+        "LABKIT_SERVER_URL": lab_server.url,
+        "LABKIT_HOME": str(tmp_path),
+        "LABKIT_BUDGET_USD": "0.02",
+    }
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.setenv(name, KEY)
+    for name, value in addresses.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    with lk.start(live=[request.param], quiet=True):
+        yield request.param
+
+
+def test_live_calls_go_to_the_real_host_and_local_ones_do_not(live: str) -> None:
+    LLMClient(live, max_tokens=100).chat("Hi")
+    assert lk.lab.entries() == []
+    local = "anthropic" if live == "openai" else "openai"
+    LLMClient(local).chat("Hi")
+    assert len(lk.lab.entries()) == 1
+    assert list(lk.ledger.table()["mode"]) == ["live", "local"]
+
+
+def test_the_sessions_budget_stops_live_calls_before_they_are_sent(live: str) -> None:
+    client, deadline = LLMClient(live, max_tokens=2_000), time.monotonic() + 60
+    with pytest.raises(BudgetExceeded, match="LABKIT_BUDGET_USD"), pytest.warns(BudgetAlert):
+        while time.monotonic() < deadline:
+            client.chat("Explain recursion in three sentences. " * 100)
+    assert 0.01 < lk.ledger.total(mode="live") <= 0.02
+    with pytest.raises(BudgetExceeded):  # another client of the same session has no budget of its own
+        LLMClient(live, max_tokens=2_000).chat("Explain recursion in three sentences. " * 100)
+    assert LLMClient("openai" if live != "openai" else "gemini").chat("Hi").text
+
+
+def test_no_key_shows_in_an_error_or_in_the_ledger(
+    live: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = "wrong-" + "1" * 16
+    monkeypatch.setenv(f"{live.upper()}_API_KEY", wrong)
+    with pytest.raises(ProviderRefused) as refused:
+        LLMClient(live, max_tokens=10).chat("Hi")
+    assert refused.value.status in (400, 401)
+    assert wrong not in str(refused.value) + repr(refused.value.__dict__) + (tmp_path / "ledger.jsonl").read_text()
