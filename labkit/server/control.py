@@ -18,6 +18,8 @@ from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
 from labkit.server.faults import KINDS, Fault, Faults
 from labkit.server.http import Answer, Headers, Request, Response, Route, Routes
+from labkit.server.journal import FILTERS
+from labkit.server.limits import tiers
 from labkit.server.listeners import USUAL_PORTS
 from labkit.server.protocols.base import header
 from labkit.server.shapes import Field, Violation, check, check_value
@@ -30,6 +32,7 @@ SETTINGS = {
     "seed": Field("integer"),
     "pace": Field("number", low=0, high=100, nullable=False),
     "clock": Field("object", nullable=False),
+    "tier": Field("string", choices=tuple(tiers())),
     "limits": Field("object", nullable=False),
     "batches": Field("object", nullable=False),
 }
@@ -43,6 +46,8 @@ LIMITS = {
     "tokens_per_minute": Field("integer", low=1),
     "requests_per_day": Field("integer", low=1),
     "tokens_per_day": Field("integer", low=1),
+    "concurrent": Field("integer", low=1),
+    "budget_usd": Field("number", low=0),
 }
 BATCHES = {
     "validating_s": Field("number", low=0, high=1e6, nullable=False),
@@ -76,7 +81,6 @@ MESSAGE = {
     "content": Field("string", required=True),
 }
 LISTENERS = dict.fromkeys(USUAL_PORTS, Field("any", nullable=False))
-FILTERS = ("provider", "model", "status", "path", "method", "request_id")
 
 
 class Control:
@@ -94,6 +98,7 @@ class Control:
                 Route("POST", "/lab/v1/reset", self.reset),
                 Route("GET", "/lab/v1/journal", self.journal),
                 Route("GET", "/lab/v1/journal/{entry}", self.journal_entry),
+                Route("GET", "/lab/v1/ledger", self.ledger),
                 Route("GET", "/lab/v1/faults", self.faults),
                 Route("POST", "/lab/v1/faults", self.script_fault),
                 Route("DELETE", "/lab/v1/faults", self.clear_faults),
@@ -177,6 +182,8 @@ class Control:
         if "rate" in clock:
             tenant.clock.rate = float(clock["rate"])
         tenant.clock.advance(float(clock.get("advance_s", 0)))
+        if "tier" in body:
+            tenant.set_tier(body["tier"])
         if changes := {name: value for name, value in limits.items() if name != "model"}:
             tenant.set_limits(changes, model)
         return Response.json(tenant.described())
@@ -197,6 +204,10 @@ class Control:
         if found is None:
             raise ApiError("not_found", f"The journal holds no entry {entry[:40]!r}.")
         return Response.json(found)
+
+    async def ledger(self, request: Request) -> Answer:
+        """What was spent: totals, by model, by day of lab time."""
+        return Response.json(self.subject(request).ledger.shown())
 
     async def faults(self, request: Request) -> Answer:
         scripted = self.subject(request).part(Faults).scripted

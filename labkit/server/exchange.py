@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
+from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from uuid import uuid4
 
 from labkit import prices
 from labkit.engine.base import Engine
@@ -21,7 +21,7 @@ from labkit.server.errors import ApiError
 from labkit.server.faults import ENDINGS, TRANSPORT, Faults, disturb
 from labkit.server.generation import Generation, GenerationRequest, SampledGeneration
 from labkit.server.http import Request
-from labkit.server.journal import Entry, Wire, mask
+from labkit.server.journal import Entry, Wire
 from labkit.server.latency import Latency
 from labkit.server.limits import Exceeded
 from labkit.server.prompt_cache import UNCACHED, CacheUse, PromptCache
@@ -49,6 +49,14 @@ class BatchLine:
 
 
 Item = TypeVar("Item")
+
+USAGE_FIELDS = (*Usage.__slots__, "total")
+LEDGER_KEPT_EVERY = 500
+"""Requests between two writings of the ledger: what a killed process can lose of its sums."""
+BUDGET_CODES = {"anthropic": "enforced_spend_limit_reached"}
+"""What a provider calls a spent budget, if not insufficient_quota."""
+_ids = Random()
+"""Random numbers for request ids, which guard nothing: a tenth of the time of a UUID."""
 
 READS_ARE_NOT_LIMITED = ("anthropic", "bedrock")
 """Where tokens read from the prompt cache do not count towards tokens per minute."""
@@ -78,21 +86,23 @@ class Exchange:
         self.wire = Wire(request)
         self.entry = Entry(
             id=0,
-            request_id=f"req_{uuid4().hex[:24]}",
+            request_id=f"req_{_ids.getrandbits(96):024x}",
             time=datetime.now(UTC).isoformat(timespec="milliseconds"),
             lab_time=round(tenant.clock.now(), 3),
-            tenant=mask(tenant.key),
+            tenant=tenant.masked,
             provider=protocol.name,
             method=request.method,
             path=line.path if line else request.path,
-            retry=_whole(request.headers.get("x-stainless-retry-count")),
+            retry=whole(request.headers.get("x-stainless-retry-count")),
             user_agent=request.headers.get("user-agent", "")[:200],
         )
         self._marked = started
+        self._admitted = False
         self.latency = tenant.part(Latency)
-        pick = tenant.part(Faults).pick
-        self.fault = None if line else pick(protocol.name, request.path, request.named_model)
-        self.entry.fault = self.fault.kind if self.fault else None
+        self.fault = None
+        if line is None and (faults := tenant.part(Faults)).scripted:
+            self.fault = faults.pick(protocol.name, request.path, request.named_model)
+            self.entry.fault = self.fault.kind if self.fault else None
 
     def mark(self, stage: str) -> None:
         """Book the time since the last mark to a stage of the life cycle."""
@@ -140,11 +150,44 @@ class Exchange:
         """Take one request and its prompt from the rate limit.
 
         Raises:
-            ApiError: of kind rate_limit, with how long to wait.
+            ApiError: of kind quota when the budget is spent; of kind rate_limit, with how long to wait.
         """
         self.mark("tokenize_ms")
-        if self.line is None and (exceeded := self.tenant.meter(model.id).admit(prompt_tokens)):
+        if self.line is not None:
+            return
+        tenant, meter = self.tenant, self.tenant.meter(model.id)
+        limits = meter.limits
+        if limits.budget_usd is not None and tenant.ledger.cost_usd >= limits.budget_usd:
+            raise self._budget_spent(limits.budget_usd)
+        if limits.concurrent is not None and tenant.active >= limits.concurrent:
+            raise self._too_many_at_once(limits.concurrent)
+        if exceeded := meter.admit(prompt_tokens):
             raise self._too_many(exceeded, model)
+        tenant.active += 1
+        self._admitted = True
+
+    def release(self) -> None:
+        """It no longer counts among the requests at once. May be called again."""
+        if self._admitted:
+            self.tenant.active -= 1
+            self._admitted = False
+
+    def _budget_spent(self, budget: float) -> ApiError:
+        return ApiError(
+            "quota",
+            "You exceeded your current quota, please check your plan and billing details. "
+            f"(The lab's budget for this key is ${budget:,.6g}.)",
+            code=BUDGET_CODES.get(self.protocol.name, "insufficient_quota"),
+        )
+
+    def _too_many_at_once(self, most: int) -> ApiError:
+        return ApiError(
+            "rate_limit",
+            f"Too many concurrent requests: Limit {most}. Please wait until one has been answered.",
+            code="rate_limit_exceeded",
+            retry_after=1.0,
+            subject="requests",
+        )
 
     async def spend(self, model: Model, usage: Usage) -> None:
         """Book the tokens of a request that generates none (an embedding), in modelled time."""
@@ -256,16 +299,24 @@ class Exchange:
         if (generation := self.generation) is not None:
             self.latency.in_flight -= 1
             self.spent = (generation.request.model, generation.usage)
+        usage = None
         if self.spent is not None and status < 400:
+            usage = self.spent[1]
             self._book(*self.spent)
         self.mark("infer_ms" if entry.stream else "render_ms")
         timing["total_ms"] = round((perf_counter() - self.started) * 1000, 3)
         self.wire.status = status
+        self.release()
+        failed = status >= 400 or status == 0
+        ledger = self.tenant.ledger
+        ledger.book(entry.model, usage, entry.cost_usd, failed=failed, retry=entry.retry > 0)
+        if entry.id % LEDGER_KEPT_EVERY == 0:
+            ledger.keep()
         self.tenant.journal.add(entry, None if self.line else self.wire)
 
     def _book(self, model: Model, usage: Usage) -> None:
         entry = self.entry
-        entry.usage = {**asdict(usage), "total": usage.total}
+        entry.usage = {name: getattr(usage, name) for name in USAGE_FIELDS}
         entry.cost_usd = prices.cost(model.id, usage, batch=self.line is not None)
         entry.tokens_sent = usage.output
         if self.generation is not None:
@@ -274,5 +325,6 @@ class Exchange:
             self.tenant.meter(model.id).charge(usage.output)
 
 
-def _whole(text: str | None) -> int:
+def whole(text: str | None) -> int:
+    """A small number in a header, 0 if it is none."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 6 else 0

@@ -76,6 +76,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._lab.listeners.close()
+        self._lab.tenants.close()
         await super().shutdown(sockets)
 
     async def _stop_when_idle(self) -> None:

@@ -1,18 +1,21 @@
-"""A key is a tenant: its own clock, limits, seed, pace and journal, shared with nobody."""
+"""A key is a tenant: its own clock, limits, seed, pace, journal and ledger, shared with nobody."""
 
 from __future__ import annotations
 
 import re
-import time
+from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from random import Random, SystemRandom
 from typing import Any, Protocol, TypeVar, cast
 
+from labkit import registry
 from labkit.registry import Model
 from labkit.server.clock import Clock
-from labkit.server.journal import Journal, mask
-from labkit.server.limits import Limits, Meter
+from labkit.server.journal import Journal, Shelf, mask
+from labkit.server.ledger import Ledger
+from labkit.server.limits import Limits, Meter, Tier, tiers
 from labkit.server.schedule import BatchPace
 from labkit.server.store import MemoryStore, Store, Stores
 
@@ -29,34 +32,98 @@ class OfTenant(Protocol):
 Part = TypeVar("Part", bound=OfTenant)
 
 
+_UNSEEDED = SystemRandom()
+"""Shared by all tenants without a seed: a generator each would be 2.5 KB a tenant."""
+
+
 @dataclass(slots=True)
 class Tenant:
     """Everything that the server keeps for one key."""
 
     key: str
     clock: Clock = field(default_factory=Clock)
-    journal: Journal = field(default_factory=Journal)
     pace: float = 0.0
     """Modelled latency is multiplied by this: 0 answers at once, 1 takes as long as the registry says."""
     seed: int | None = None
-    limits: Limits = field(default_factory=Limits)
-    model_limits: dict[str, Limits] = field(default_factory=dict)
+    tier: str | None = None
+    """The preset that its limits started from."""
+    changes: dict[str, float | None] = field(default_factory=dict)
+    """Limits that were set on top of the tier's, or of the defaults."""
+    model_changes: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    """Those that were set for one model."""
     batch_pace: BatchPace = BatchPace()
     """How fast the batches go that are made from now on."""
     store: Store = field(default_factory=MemoryStore)
-    """Where its files and batches are kept."""
-    last_used: float = field(default_factory=time.monotonic)
-    _rng: Random = field(default_factory=SystemRandom)
+    """Where its files, batches, journal and ledger are kept."""
+    shelf: Shelf = field(default_factory=Shelf)
+    """What the journals of all tenants share."""
+    active: int = 0
+    """Requests that are being generated."""
+    masked: str = ""
+    """The key, as it may be shown."""
+    journal: Journal = field(init=False)
+    _rng: Random = _UNSEEDED
     _meters: dict[str, Meter] = field(default_factory=dict)
     _parts: dict[type, object] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.masked = mask(self.key)
+        self.journal = Journal(self.store, self.shelf)
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.part(Ledger)
+
+    # --- limits ------------------------------------------------------------------------------------------------------
+
+    @property
+    def limits(self) -> Limits:
+        """What holds for a model that nothing else is said of; the requests at once and the budget of all together."""
+        return (self._preset.limits if self._preset else Limits()).changed(**self.changes)
+
+    @property
+    def model_limits(self) -> dict[str, Limits]:
+        return {model: self.limits_of(registry.find(model)) for model in self.model_changes}
+
+    @property
+    def _preset(self) -> Tier | None:
+        return tiers()[self.tier] if self.tier else None
+
+    def limits_of(self, model: Model) -> Limits:
+        """What holds for one model."""
+        preset = self._preset.of(model.provider) if self._preset else Limits()
+        return preset.changed(**(self.changes | self.model_changes.get(model.id, {})))
+
     def meter(self, model: str) -> Meter:
-        """The rate-limit buckets of one model, kept between requests and rebuilt when its limits change."""
-        limits = self.model_limits.get(model, self.limits)
+        """The rate-limit buckets of one model, kept between requests and filled anew when its limits change."""
         meter = self._meters.get(model)
-        if meter is None or meter.limits is not limits:
-            meter = self._meters[model] = Meter(limits, self.clock)
+        if meter is None:
+            meter = self._meters[model] = Meter(self.limits_of(registry.find(model)), self.clock)
         return meter
+
+    def set_limits(self, changes: dict[str, Any], model: Model | None = None) -> None:
+        """Change limits, of one model or of all; the buckets concerned are full again."""
+        if model is None:
+            self.changes |= changes
+            self._meters.clear()
+        else:
+            self.model_changes.setdefault(model.id, {}).update(changes)
+            self._meters.pop(model.id, None)
+
+    def set_tier(self, tier: str | None) -> None:
+        """Start from a preset, or with None from the defaults; what was set before is forgotten.
+
+        Raises:
+            KeyError: there is no such preset.
+        """
+        if tier is not None:
+            tiers()[tier]
+        self.tier = tier
+        self.changes.clear()
+        self.model_changes.clear()
+        self._meters.clear()
+
+    # --- the rest ----------------------------------------------------------------------------------------------------
 
     def draw_seed(self) -> int:
         """A seed for a request that brought none. Follows the tenant's own seed, so that a whole notebook repeats."""
@@ -64,7 +131,7 @@ class Tenant:
 
     def reseed(self, seed: int | None) -> None:
         self.seed = seed
-        self._rng = SystemRandom() if seed is None else Random(seed)
+        self._rng = _UNSEEDED if seed is None else Random(seed)
 
     def part(self, kind: type[Part]) -> Part:
         """The tenant's one object of a kind (its files, its batches, its prompt cache), made at first use."""
@@ -81,25 +148,32 @@ class Tenant:
         self._meters.clear()
         self.reseed(self.seed)
 
-    def set_limits(self, changes: dict[str, int | None], model: Model | None = None) -> None:
-        if model is None:
-            self.limits = self.limits.changed(**changes)
-        else:
-            self.model_limits[model.id] = self.model_limits.get(model.id, self.limits).changed(**changes)
+    def withdraw(self) -> None:
+        """Leave the memory: what may be kept is written down."""
+        self.journal.withdraw()
+        if Ledger in self._parts:
+            with suppress(OSError):  # a full disk must not keep the server from ending
+                self.ledger.keep()
 
     def described(self) -> dict[str, Any]:
+        preset = self._preset
         return {
-            "key": mask(self.key),
+            "key": self.masked,
             "seed": self.seed,
             "pace": self.pace,
             "clock": {"rate": self.clock.rate, "now": self.clock.now()},
+            "tier": self.tier,
             "limits": _as_dict(self.limits),
+            "provider_limits": {
+                provider: _as_dict(row.changed(**self.changes))
+                for provider, row in (preset.by_provider.items() if preset else ())
+            },
             "model_limits": {model: _as_dict(limits) for model, limits in self.model_limits.items()},
             "batches": asdict(self.batch_pace),
         }
 
 
-def _as_dict(limits: Limits) -> dict[str, int | None]:
+def _as_dict(limits: Limits) -> dict[str, float | None]:
     return {name: getattr(limits, name) for name in Limits.__slots__}
 
 
@@ -108,8 +182,10 @@ class Tenants:
 
     def __init__(self, allowed: Iterable[str] | None = None, stores: Stores | None = None) -> None:
         self._allowed = None if allowed is None else frozenset(allowed)
-        self._open: dict[str, Tenant] = {}
+        self._open: OrderedDict[str, Tenant] = OrderedDict()
+        """The least recently used first."""
         self._stores = stores or Stores()
+        self._shelf = Shelf()
 
     def admits(self, key: str) -> bool:
         return key in self._allowed if self._allowed is not None else LAB_KEY.fullmatch(key) is not None
@@ -121,10 +197,20 @@ class Tenants:
             if not self.admits(key):
                 return None
             if len(self._open) >= MOST_TENANTS:
-                del self._open[min(self._open, key=lambda k: self._open[k].last_used)]
-            tenant = self._open[key] = Tenant(key, store=self._stores.open(key))
-        tenant.last_used = time.monotonic()
+                self._close_one()
+            tenant = self._open[key] = Tenant(key, store=self._stores.open(key), shelf=self._shelf)
+        self._open.move_to_end(key)
         return tenant
+
+    def _close_one(self) -> None:
+        """Close the least recently used tenant that nobody is waiting in."""
+        idle = (key for key, tenant in self._open.items() if not tenant.active)
+        self._open.pop(next(idle, next(iter(self._open)))).withdraw()
+
+    def close(self) -> None:
+        """The server ends: write down what is to be kept."""
+        for tenant in self._open.values():
+            tenant.withdraw()
 
     def __len__(self) -> int:
         return len(self._open)
