@@ -22,6 +22,8 @@ CLAIMED = {
     "01": {f"A{n}" for n in range(1, 10)},
     "02": {"A9", "B1", "B2", "B9"},
     "03": {"A9", "B3", "B9"},
+    "04": {"A9", "B4", "B9"},
+    "05": {"B5", "B6", "B7"},
     "07": {f"C{n}" for n in range(1, 9)},
 }
 """Curriculum ids that a lesson must claim, by its number."""
