@@ -25,6 +25,8 @@ CLAIMED = {
     "04": {"A9", "B4", "B9"},
     "05": {"B5", "B6", "B7"},
     "07": {f"C{n}" for n in range(1, 9)},
+    "08": {*(f"D{n}" for n in range(1, 9)), "E8"},
+    "09": {f"E{n}" for n in range(1, 8)},
 }
 """Curriculum ids that a lesson must claim, by its number."""
 OTHER_TAGS = {"raises-exception", "nbval-ignore-output"}
