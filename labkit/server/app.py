@@ -114,7 +114,7 @@ class App:
         request = Request(scope["method"], scope["path"], scope["query_string"], scope["headers"], body)
         protocol = self._protocol(request)
         exchange: Exchange | None = None
-        request_id = f"req_{uuid4().hex[:24]}"
+        request_id = ""
         try:
             self._refuse_foreign_host(request)
             handler, captured = _route(protocol, request)
@@ -132,12 +132,16 @@ class App:
             return
         except Exception as problem:
             refusal = refusal_of(protocol, problem, request)
-            answer, error = protocol.render_error(refusal, request_id), refusal.code or refusal.kind
+            answer = protocol.render_error(refusal, request_id or f"req_{uuid4().hex[:24]}")
+            error = refusal.code or refusal.kind
             answer.headers += refusal.headers
         await self._send(protocol, exchange, answer, error, scope, receive, send)
 
     def _protocol(self, request: Request) -> Any:
-        return next(protocol for protocol in self._protocols if protocol.claims(request))
+        for protocol in self._protocols:
+            if protocol.claims(request):
+                return protocol
+        raise AssertionError("the last protocol takes what nobody claims")
 
     def _refuse_foreign_host(self, request: Request) -> None:
         host = request.headers.get("host", "")
@@ -206,10 +210,14 @@ class App:
     async def _send_stream(self, exchange: Exchange | None, answer: EventStream, receive: Receive, send: Send) -> None:
         """Send frames as they come; stop generating as soon as the client is gone."""
         assert exchange is not None, "only an open exchange streams"
+        if not answer.watch:  # nothing to wait for between the frames: two tasks would cost more than the text
+            await self._send_frames(exchange, answer, send)
+            exchange.close(200)
+            return
         sending = asyncio.create_task(self._send_frames(exchange, answer, send))
-        gone = asyncio.create_task(_disconnected(receive)) if answer.watch else None
+        gone = asyncio.create_task(_disconnected(receive))
         try:
-            await asyncio.wait({sending, gone} if gone else {sending}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
             complete = sending.done()
             if complete:
                 sending.result()
@@ -220,8 +228,7 @@ class App:
                     await sending
                 exchange.close(200, error="client_disconnected", disconnected=True)
         finally:
-            if gone:
-                gone.cancel()
+            gone.cancel()
 
     async def _send_frames(self, exchange: Exchange, answer: EventStream, send: Send) -> None:
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from json.encoder import encode_basestring
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -46,17 +45,19 @@ class Request:
         self.headers: dict[str, str] = {k.decode("latin-1"): v.decode("latin-1") for k, v in headers}
         """Names in lower case, as ASGI gives them; of a repeated header the last."""
 
-    @cached_property
+    @property
     def query(self) -> dict[str, str]:
+        if not self.raw_query:
+            return {}
         return {k: v[-1] for k, v in parse_qs(self.raw_query.decode("latin-1"), keep_blank_values=True).items()}
 
-    @cached_property
+    @property
     def bearer(self) -> str | None:
         """The token of `Authorization: Bearer`, or None."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token.strip() or None if scheme.lower() == "bearer" else None
 
-    @cached_property
+    @property
     def named_model(self) -> str | None:
         """The model that a request names, in its path or its body, whether or not it is otherwise valid."""
         if match := MODEL_IN_PATH.search(self.path):
@@ -154,7 +155,11 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 def dump(value: Json) -> bytes:
     """Compact JSON, UTF-8, characters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _encode(value).encode("utf-8", "replace")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""`json.dumps` with other options than its own makes a new encoder at each call."""
 
 
 def dump_text(text: str) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -226,7 +226,7 @@ def _parts(parts: list[Part], generation: Generation) -> list[dict[str, Any]]:
 
 
 def _candidate(
-    choice: Choice, parts: list[dict[str, Any]], scores: list[TokenScore], generation: Generation, *, finished: bool
+    choice: Choice, parts: list[dict[str, Any]], scores: Sequence[TokenScore], generation: Generation, *, finished: bool
 ) -> dict[str, Any]:
     shown = parts or ([{"text": ""}] if finished else [])
     found: dict[str, Any] = {"content": {"parts": shown, "role": "model"}, "index": choice.index}
@@ -287,7 +287,7 @@ def _said(piece: Piece) -> list[dict[str, Any]]:
 def _chunk(
     choice: Choice,
     parts: list[dict[str, Any]],
-    scores: list[TokenScore],
+    scores: Sequence[TokenScore],
     generation: Generation,
     response_id: str,
     *,

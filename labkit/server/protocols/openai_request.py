@@ -92,7 +92,7 @@ ROLES: dict[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
-JOURNALED = tuple(name for name in FIELDS if name not in ("model", "messages", "stream", "user", "safety_identifier"))
+JOURNALED = frozenset(FIELDS) - {"model", "messages", "stream", "user", "safety_identifier"}
 
 # --- errors ----------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from labkit import tokens
@@ -13,7 +14,7 @@ IMPOSSIBLE = -9999.0
 """What OpenAI writes for a token that cannot come."""
 
 
-def scored_tokens(scores: list[TokenScore]) -> list[dict[str, Any]]:
+def scored_tokens(scores: Sequence[TokenScore]) -> list[dict[str, Any]]:
     """Each token with its log-probability, its bytes, and its alternatives."""
     return [
         {**_scored(s.id, s.logprob), "top_logprobs": [_scored(token, logprob) for token, logprob in s.top]}

@@ -9,7 +9,7 @@ before temperature. Source: TGI's `router/src/validation.rs` and its API documen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from labkit import __version__, tokens
@@ -159,7 +159,7 @@ def _token_events(generation: Generation) -> Iterator[dict[str, Any]]:
     yield from _shared(generation, choice.scores[told:], choice.stop_sequence or "", told)
 
 
-def _shared(generation: Generation, scores: list[TokenScore], text: str, before: int) -> Iterator[dict[str, Any]]:
+def _shared(generation: Generation, scores: Sequence[TokenScore], text: str, before: int) -> Iterator[dict[str, Any]]:
     """Tokens whose text became certain together."""
     for n, score in enumerate(scores, 1):
         token = token_object(score, text if n == len(scores) else "")
