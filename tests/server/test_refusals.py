@@ -66,6 +66,7 @@ OPENAI_BAD = [
     ({"stream_options": {"foo": 1}}, "stream_options.foo", "unknown_parameter"),
     ({"foo": 1}, "foo", "unknown_parameter"),
     ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.name", "missing_required_parameter"),
+    ({"response_format": {"type": "json_object"}}, "messages", None),
     ({"response_format": {"type": "xml"}}, "response_format.type", "invalid_value"),
     ({"tools": [{"type": "function"}]}, "tools[0].function.name", "missing_required_parameter"),
     ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name", "invalid_value"),
@@ -108,6 +109,7 @@ ANTHROPIC_BAD = [
     ({"stop_sequences": ["  "]}, "stop_sequences: each stop sequence must contain non-whitespace"),
     ({"thinking": {"type": "loud"}}, "thinking.type: Input should be "),
     ({"system": 5}, "system: Input should be a valid string or list"),
+    ({"output_config": {"effort": "huge"}}, "output_config.effort: Input should be 'low' or "),
 ]
 
 

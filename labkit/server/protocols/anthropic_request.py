@@ -200,7 +200,15 @@ def check_capabilities(body: dict[str, Any], model: Model) -> None:
     if not model.temperature_with_top_p and {"temperature", "top_p"} <= set(sampled):
         message = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
         raise ApiError("invalid_request", message)
+    if (effort := (body.get("output_config") or {}).get("effort")) is not None:
+        check_effort(effort, model)
     check_thinking(body.get("thinking") or {}, model, int(body.get("max_tokens") or 0))
+
+
+def check_effort(effort: Any, model: Model) -> None:
+    if not model.efforts:
+        raise ApiError("invalid_request", f"output_config.effort: {model.id} does not support the effort parameter")
+    check_value(effort, Field("string", choices=model.efforts), "output_config.effort")
 
 
 def read_thinking(body: dict[str, Any], model: Model) -> int:

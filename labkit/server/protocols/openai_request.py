@@ -171,6 +171,10 @@ def read_chat(body: dict[str, Any]) -> GenerationRequest:
     choice = read_choice(body.get("tool_choice"), tools)
     wants_json, schema = read_format(body.get("response_format") or {"type": "text"})
     turns, blocks = read_messages(body["messages"], model)
+    if wants_json and schema is None and not any("json" in turn.text.lower() for turn in turns):
+        needed = "'messages' must contain the word 'json' in some form"
+        message = f"{needed}, to use 'response_format' of type 'json_object'."
+        raise ApiError("invalid_request", message, param="messages")
     blocks = [*(Block("tools", dump(t).decode(), opens=not n) for n, t in enumerate(body.get("tools") or [])), *blocks]
     rendered = render(place_breakpoints(blocks, body.get("prompt_cache_options") or {}, model), model)
     prompt_tokens = len(rendered)
