@@ -62,6 +62,20 @@ class Line:
         except (registry.UnknownModel, prices.UnknownPrice):
             return None
 
+    def most_usd(self, model: str, most: Usage) -> float:
+        """USD for the largest usage that a call can have.
+
+        Raises:
+            UserError: no price is known.
+        """
+        price = self.price_of(model)
+        if price is None:
+            raise UserError(
+                f"No price is known for {model}, so no estimate and no budget can be kept: "
+                "give the client one, LLMClient(..., price=prices.Price(...))."
+            )
+        return price.cost(most)
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -84,14 +98,17 @@ class Charge:
         self._mode = line.mode(model)
         self._price = line.price_of(model)
         self._holds: list[Hold] = []
-        self.cost_usd: float | None = None
-        """USD, once the call is over; None also when no price is known."""
         self.began = perf_counter()
         self.usage = Usage()
         self.estimated = False
         self.finish: str | None = None
         self.request_id: str | None = None
         self.retries = 0
+
+    @property
+    def cost_usd(self) -> float | None:
+        """USD, of the usage so far; None when no price is known."""
+        return None if self._price is None else self._price.cost(self.usage)
 
     @property
     def seconds(self) -> float:
@@ -101,7 +118,7 @@ class Charge:
         limits = [self._line.budget] if self._line.budget else []
         limits += [budgets.of_session(current())] if self._mode == "live" else []
         if limits:
-            most_usd = self._most_usd()
+            most_usd = self._line.most_usd(self._model, self._most())
             with ExitStack() as opening:  # when the second budget refuses, the first one gets its hold back
                 self._holds = [opening.enter_context(limit.hold(most_usd)) for limit in limits]
                 opening.pop_all()
@@ -110,25 +127,17 @@ class Charge:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.cost_usd = None if self._price is None else self._price.cost(self.usage)
+        cost = self.cost_usd
         # A call that broke on the way may have been charged: its hold stays taken, so that the ceiling holds.
         unknown = isinstance(error, TransportError) and self.usage == Usage()
         for hold in self._holds:
-            hold.settle(hold.most_usd if unknown else self.cost_usd or 0.0)
+            hold.settle(hold.most_usd if unknown else cost or 0.0)
         if isinstance(error, CallError):
             self.retries, self.request_id = error.retries, self.request_id or error.request_id
-        self._book(type(error).__name__ if error else "ok")
+        self._book(type(error).__name__ if error else "ok", cost)
 
-    def _most_usd(self) -> float:
-        if self._price is None:
-            raise UserError(
-                f"No price is known for {self._model}, so its budget cannot be kept: "
-                "give the client one, LLMClient(..., price=prices.Price(...))."
-            )
-        return self._price.cost(self._most())
-
-    def _book(self, status: str) -> None:
-        usage, cost = self.usage, self.cost_usd
+    def _book(self, status: str, cost: float | None) -> None:
+        usage = self.usage
         entry = ledgers.Entry(
             time=ledgers.now(),
             provider=self._line.adapter.name,

@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from labkit import adapters, capabilities, connections, ledger, prices, registry
-from labkit.calls import Call, Charge, Line, chat, sent, together
+from labkit.calls import Call, Charge, Line, chat, most_usage, sent, together
 from labkit.chat import ChatRequest, ChatResponse, Embeddings, Message, Messages, as_messages
 from labkit.errors import LabkitError, UserError
 from labkit.flow import Do, Flow, arun, retries, run
@@ -215,11 +215,13 @@ class LLMClient:
         return run(self._counted(call.request))
 
     def estimate(self, messages: Messages, *, calls: int = 1, **params: Unpack[Params]) -> float:
-        """The most that such calls can cost, in USD, before one is made."""
+        """The most that such calls can cost, in USD, before one is made.
+
+        Raises:
+            UserError: no price is known.
+        """
         request = self._call(messages, params)[0].request
-        return ledger.estimate(
-            request.messages, model=request.model, max_tokens=request.max_tokens, system=request.system, calls=calls
-        )
+        return calls * self._line.most_usd(request.model, most_usage(request))
 
     # --- how ---
 

