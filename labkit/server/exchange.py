@@ -211,12 +211,12 @@ class Exchange:
     async def finish_generation(self) -> Generation:
         """Run the whole generation, in modelled time."""
         generation = self._running()
-        pieces = generation.pieces()
         if generation.blocking:
-            async for _ in self._each(pieces):
+            async for _ in self._each(generation.pieces()):
                 pass
-        while next(islice(pieces, STEPS_A_SLICE - 1, None), None):  # takes a slice of the pieces, and keeps none
-            await asyncio.sleep(0)
+        else:
+            for _ in generation.slices(STEPS_A_SLICE):
+                await asyncio.sleep(0)
         self.mark("infer_ms")
         if self.tenant.pace and self.line is None:
             await self._wait(self._prefill_s + generation.steps / generation.request.model.output_tps)

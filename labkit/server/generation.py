@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from random import Random
 from typing import Literal
 
@@ -159,14 +160,14 @@ class SampledChoice(Choice):
         self._held = ""
 
     def __iter__(self) -> Iterator[Piece]:
-        if self._plain:
+        if self.plain:
             yield from self._plain_pieces()
         while self.finish is None:
             if piece := self._step():
                 yield piece
 
     @property
-    def _plain(self) -> bool:
+    def plain(self) -> bool:
         """Whether nothing but text and its end can come."""
         request = self._request
         return (
@@ -197,6 +198,28 @@ class SampledChoice(Choice):
                 yield Piece(text, part)
         if piece := self._close("stop" if self.tokens < most else "length"):
             yield piece
+
+    def plain_slices(self, steps: int) -> Iterator[None]:
+        """The same without a piece for each token: so many tokens at a time."""
+        pick, decoder, end = self._sampler.pick, self._decoder, self._vocabulary.end
+        show, most = self.parts[-1].shown.append, self._request.max_tokens
+        while self.finish is None:
+            drawn: list[int] = []
+            for _ in range(min(steps, most - self.tokens)):
+                token = pick(decoder.distribution())
+                if token == end:
+                    self.finish = "stop"
+                    break
+                decoder.advance(token)
+                drawn.append(token)
+            self.tokens += len(drawn)
+            if self.finish is None and self.tokens >= most:
+                self.finish = "length"
+            text = self._utf8.decode(b"".join(map(self._bytes, drawn)), final=self.finish is not None)
+            if text:
+                show(text)
+            if self.finish is None:
+                yield
 
     def _step(self) -> Piece | None:
         request = self._request
@@ -304,6 +327,12 @@ class Generation(ABC):
     def pieces(self) -> Iterator[tuple[Choice, Piece]]:
         """Pieces of all choices, as they become certain."""
 
+    def slices(self, steps: int) -> Iterator[None]:
+        """The whole generation, so many pieces at a time, for who wants nothing but the end of it."""
+        pieces = self.pieces()
+        while next(islice(pieces, steps - 1, None), None):  # takes them, and keeps none
+            yield
+
     @property
     def tokens(self) -> int:
         """Generated so far, over all choices."""
@@ -347,6 +376,11 @@ class SampledGeneration(Generation):
             choice = self._drawn[0]
             return ((choice, piece) for piece in choice)
         return self._in_turn()
+
+    def slices(self, steps: int) -> Iterator[None]:
+        if len(self._drawn) == 1 and self._drawn[0].plain:
+            return self._drawn[0].plain_slices(steps)
+        return super().slices(steps)
 
     def _in_turn(self) -> Iterator[tuple[Choice, Piece]]:
         waiting = [(choice, iter(choice)) for choice in self._drawn]

@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -86,10 +87,11 @@ class Entry:
 
     def shown(self) -> dict[str, Any]:
         """As JSON has it. (`asdict` copies in depth, and takes ten times as long.)"""
-        return {name: getattr(self, name) for name in ENTRY_FIELDS}
+        return dict(zip(ENTRY_FIELDS, _values(self), strict=True))
 
 
 ENTRY_FIELDS = tuple(field.name for field in fields(Entry))
+_values = attrgetter(*ENTRY_FIELDS)
 FILTERS = ("provider", "model", "status", "path", "method", "request_id")
 """Fields by which entries can be asked for."""
 
