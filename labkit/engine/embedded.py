@@ -26,9 +26,9 @@ from labkit.engine.tools import ToolDecoder, open_with_tools
 from labkit.sampling import Distribution
 from labkit.tokens import encoding
 
-NEAR = 0.0006
+NEAR = 0.00024
 """Share of every distribution on the template that follows the n-gram model instead."""
-FAR = 0.0004
+FAR = 0.00016
 """Share that is spread level over the vocabulary."""
 NEIGHBOURS = 12
 """Followers that the n-gram share is divided between."""
