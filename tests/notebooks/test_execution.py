@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -71,6 +72,7 @@ def test_lesson_runs_again_in_the_same_kernel(lesson: Path, tmp_path: Path, save
     page.cells += deepcopy(page.cells)
     for cell in page.cells[once:]:
         cell.id += "-again"
+    shutil.copytree(lesson.parent / "data", tmp_path / "data")
     save_notebooks.save(page, tmp_path / lesson.name)
     cells = save_notebooks.run(tmp_path / lesson.name).cells
     assert [kinds(cell) for cell in code_of(cells[:once])] == [kinds(cell) for cell in code_of(cells[once:])]
