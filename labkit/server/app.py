@@ -170,8 +170,11 @@ class App:
         send: Send,
     ) -> None:
         if exchange is not None:
-            said = {name for name, _ in answer.headers}
-            answer.headers += [h for h in protocol.headers(exchange) if h[0] not in said]
+            headers = protocol.headers(exchange)
+            if len(answer.headers) > 1:  # more than its type: it may have said something itself
+                said = {name for name, _ in answer.headers}
+                headers = [h for h in headers if h[0] not in said]
+            answer.headers += headers
             exchange.wire.headers = answer.headers
         if isinstance(answer, EventStream):
             try:

@@ -7,10 +7,10 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from random import Random
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from labkit import prices
@@ -87,7 +87,7 @@ class Exchange:
         self.entry = Entry(
             id=0,
             request_id=f"req_{_ids.getrandbits(96):024x}",
-            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            time=_now(),
             lab_time=round(tenant.clock.now(), 3),
             tenant=tenant.masked,
             provider=protocol.name,
@@ -323,6 +323,18 @@ class Exchange:
             entry.finish_reasons = [c.finish for c in self.generation.choices if c.finish]
         if self.line is None:
             self.tenant.meter(model.id).charge(usage.output)
+
+
+def _now() -> str:
+    """UTC, ISO 8601, to the millisecond."""
+    now = time()
+    second = int(now)
+    return f"{_second(second)}.{int((now - second) * 1000):03d}+00:00"
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 
 
 def whole(text: str | None) -> int:

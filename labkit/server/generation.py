@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, repeat
 from random import Random
 from typing import Literal
 
@@ -373,8 +373,7 @@ class SampledGeneration(Generation):
     def pieces(self) -> Iterator[tuple[Choice, Piece]]:
         """Pieces of all choices, in turn, as a real server's batch would release them."""
         if len(self._drawn) == 1:
-            choice = self._drawn[0]
-            return ((choice, piece) for piece in choice)
+            return zip(repeat(self._drawn[0]), self._drawn[0])  # the first has no end
         return self._in_turn()
 
     def slices(self, steps: int) -> Iterator[None]:

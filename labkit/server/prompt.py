@@ -15,8 +15,10 @@ from functools import lru_cache
 from labkit import tokens
 from labkit.registry import Model
 
-FRAME = 3
-"""Tokens around each message, and again to prime the reply: OpenAI's published framing."""
+FRAME = 4
+"""Tokens around each message: 3, and its role, whose name is one token. OpenAI's published framing."""
+PRIMING = 3
+"""Tokens that begin the reply."""
 FRAME_IDS = {"tools": -2, "system": -3, "user": -4, "assistant": -5, "tool": -6}
 """Stand-ins for the special tokens of a message's frame, apart from any text token and from each other."""
 REPLY_ID = -1
@@ -66,7 +68,7 @@ class Rendered:
 
 
 def render(blocks: Iterable[Block], model: Model) -> Rendered:
-    """Lay out the blocks: 3 tokens a message, 1 and the name if it has one, the text; 3 at the end for the reply."""
+    """Lay out the blocks: 4 tokens a message, 1 and the name if it has one, the text; 3 at the end for the reply."""
     ids: array[int] = array("i")
     ends: list[int] = []
     breakpoints: list[tuple[int, float]] = []
@@ -82,7 +84,7 @@ def render(blocks: Iterable[Block], model: Model) -> Rendered:
         ends.append(len(ids))
         if block.ttl is not None:
             breakpoints.append((len(ids), block.ttl))
-    ids.extend([REPLY_ID] * FRAME)
+    ids.extend([REPLY_ID] * PRIMING)
     return Rendered(ids, tuple(ends), tuple(breakpoints))
 
 

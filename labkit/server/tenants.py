@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from random import Random, SystemRandom
+from random import Random
 from typing import Any, Protocol, TypeVar, cast
 
 from labkit import registry
@@ -32,7 +32,7 @@ class OfTenant(Protocol):
 Part = TypeVar("Part", bound=OfTenant)
 
 
-_UNSEEDED = SystemRandom()
+_UNSEEDED = Random()
 """Shared by all tenants without a seed: a generator each would be 2.5 KB a tenant."""
 
 

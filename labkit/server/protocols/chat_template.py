@@ -41,13 +41,13 @@ def read_template(prompt: str) -> tuple[Turn, ...]:
 
 # --- turns as token ids ----------------------------------------------------------------------------------------------
 
-START, SEPARATOR = 200_264, 200_266
-SPECIAL = {START: b"<|im_start|>", SEPARATOR: b"<|im_sep|>"}
+START, END, SEPARATOR = 200_264, 200_265, 200_266
+SPECIAL = {START: b"<|im_start|>", END: b"<|im_end|>", SEPARATOR: b"<|im_sep|>"}
 """OpenAI's chat tokens above o200k_base: three of them frame a turn, and are what the lab bills for it."""
 
 
 def chat_ids(turns: tuple[Turn, ...], *, prime: bool = True) -> list[int]:
-    """A conversation as token ids: `<|im_start|>role<|im_sep|>text` a turn, and the reply's beginning.
+    """A conversation as token ids: `<|im_start|>role<|im_sep|>text<|im_end|>` a turn, and the reply's beginning.
 
     >>> turns = (Turn("user", "hello world"),)
     >>> len(chat_ids(turns)) == tokens.count_messages([("user", "hello world")])
@@ -57,7 +57,7 @@ def chat_ids(turns: tuple[Turn, ...], *, prime: bool = True) -> list[int]:
     """
     ids: list[int] = []
     for turn in turns:
-        ids += [START, *tokens.encode(turn.role), SEPARATOR, *tokens.encode(turn.text)]
+        ids += [START, *tokens.encode(turn.role), SEPARATOR, *tokens.encode(turn.text), END]
     return ids + [START, *tokens.encode("assistant"), SEPARATOR] if prime else ids
 
 
@@ -69,7 +69,7 @@ def read_ids(ids: list[int]) -> tuple[Turn, ...]:
     """
     turns = []
     for part in text_of(ids).split(SPECIAL[START].decode()):
-        role, _, text = part.partition(SPECIAL[SEPARATOR].decode())
+        role, _, text = part.removesuffix(SPECIAL[END].decode()).partition(SPECIAL[SEPARATOR].decode())
         if text:
             turns.append(Turn(ROLES.get(role, "user"), text))
     return tuple(turns)

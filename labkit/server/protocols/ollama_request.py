@@ -17,7 +17,7 @@ from labkit.sampling import SamplingParams
 from labkit.server.errors import ApiError
 from labkit.server.generation import UNCAPPED, GenerationRequest
 from labkit.server.http import dump
-from labkit.server.prompt import FRAME
+from labkit.server.prompt import FRAME, PRIMING
 from labkit.server.protocols import openai_request
 from labkit.server.protocols.base import refuse_unserved
 from labkit.server.protocols.chat_template import read_ids, read_template
@@ -242,9 +242,9 @@ def fit(messages: list[dict[str, Any]], num_ctx: float, model: Model) -> list[di
     that is too long on its own loses its beginning.
     """
     sizes = [FRAME + tokens.count(message.get("content") or "", model.id) for message in messages]
-    window = min(max(int(num_ctx), 2 * FRAME + 1), model.context)
+    window = min(max(int(num_ctx), FRAME + PRIMING + 1), model.context)
     system = [n for n, message in enumerate(messages) if message["role"] == "system"]
-    room = window - FRAME - sum(sizes[n] for n in system)
+    room = window - PRIMING - sum(sizes[n] for n in system)
     last = len(messages) - 1
     kept = set(system)
     for n in range(last, -1, -1):

@@ -22,6 +22,7 @@ from labkit.server.exchange import Exchange
 from labkit.server.generation import Choice, Generation, GenerationRequest, Piece, TokenScore
 from labkit.server.http import (
     EVENT_STREAM_TYPE,
+    JSON_TYPE,
     NO_CACHE,
     Answer,
     EventStream,
@@ -150,7 +151,7 @@ async def chat_completions(exchange: Exchange) -> Answer:
         frames = exchange.pace_frames(chat_frames(generation, with_usage=asked.with_usage))
         return EventStream(frames, [EVENT_STREAM_TYPE, NO_CACHE], watch=bool(exchange.tenant.pace))
     await exchange.finish_generation()
-    return Response.json(chat_completion(generation))
+    return Response(200, completion_bytes(generation), [JSON_TYPE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,25 @@ def chat_completion(generation: Generation) -> dict[str, Any]:
         "service_tier": "default",
         "system_fingerprint": FINGERPRINT,
     }
+
+
+_PLAIN = (
+    b'{"id":"%s","object":"chat.completion","created":%d,"model":%s,"choices":[{"index":0,"message":{"role":"assistant",'
+    b'"content":%s,"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"%s"}],"usage":%s,'
+    b'"service_tier":"default","system_fingerprint":"' + FINGERPRINT.encode() + b'"}'
+)
+
+
+def completion_bytes(generation: Generation) -> bytes:
+    """`chat_completion` as JSON; one plain text, which most answers are, from a template."""
+    choice = generation.choices[0]
+    if generation.request.n > 1 or generation.request.top_logprobs is not None or choice.finish == "refusal":
+        return dump(chat_completion(generation))
+    if len(choice.parts) > 1:
+        return dump(chat_completion(generation))
+    model, finish = dump_text(generation.request.model.id), FINISH[choice.finish or "stop"].encode()
+    usage = dump(usage_object(generation))
+    return _PLAIN % (new_id().encode(), time.time(), model, dump_text(choice.text), finish, usage)
 
 
 def new_id() -> str:
@@ -289,8 +309,14 @@ def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
     for choice in generation.choices:
         yield head + first % choice.index + end
     logged = generation.request.top_logprobs is not None
+    plain = [(b'%s{"index":%d,"delta":{"content":' % (head, choice.index)) for choice in generation.choices]
+    plain_end = b'},"logprobs":null,"finish_reason":null}' + end
     for choice, piece in generation.pieces():
-        if piece.part.thinking:  # chat completions bill thoughts and never show them
+        part = piece.part
+        if part.tool is None and not logged and not part.thinking:  # nearly all pieces of nearly all streams
+            yield plain[choice.index] + dump_text(piece.text) + plain_end
+            continue
+        if part.thinking:  # chat completions bill thoughts and never show them
             continue
         yield b'%s{"index":%d,"delta":%s,"logprobs":%s,"finish_reason":null}%s' % (
             head,
