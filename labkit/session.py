@@ -47,8 +47,8 @@ def start(
         live: providers that go to the real service and cost money, such as ["openai"]; by default what LABKIT_LIVE
             says, which is none unless set.
         seed: makes the lab server's answers repeat, request by request, from here on.
-        key: a lab key, to share a tenant between processes; by default a fresh one, so that every start has a journal
-            and limits of its own.
+        key: a lab key, to share a tenant between processes; by default a fresh one a process. A second `start()` keeps
+            key and address, so that clients made before it go on, and begins with an empty journal and no limits set.
         quiet: do not show the status table.
 
     Raises:
@@ -62,7 +62,7 @@ def start(
     live_names = None if live is None else [live] if isinstance(live, str) else list(live)
     settings = reader.load(live=live_names, seed=seed, key=key)
     live_values = {name: _live_values(PROVIDERS[name], settings) for name in settings.live}
-    session = Session(settings, live_values)
+    session = Session(settings, live_values, before=_current)
     if _current is not None:
         _current._retire()
     session._begin()
@@ -86,17 +86,24 @@ def current() -> Session:
 class Session:
     """What this process talks to. Made by `start()`; usable in a `with`, which closes it."""
 
-    def __init__(self, settings: Settings, live_values: dict[str, dict[str, Secret]]) -> None:
+    def __init__(
+        self, settings: Settings, live_values: dict[str, dict[str, Secret]], *, before: Session | None = None
+    ) -> None:
         from labkit import daemon
 
         self.settings = settings
         self._live_values = live_values
-        self._server: ServerInfo = daemon.ensure_running(settings)
+        self._server: ServerInfo = daemon.ensure_running(settings, port=before._server.address[1] if before else None)
         given = settings.key
-        self._key = Secret(given.get_secret_value() if given else LAB_PREFIX + os.urandom(8).hex())
+        if given is None and before is not None and before._server.url == self._server.url:
+            self._key: Secret = before._key
+        else:
+            self._key = Secret(given.get_secret_value() if given else LAB_PREFIX + os.urandom(8).hex())
         self._tuned: dict[tuple[str, object], dict[str, Any]] = {}
         self._watch = Watch(self.heal)
         self._shown_in_cell: object = None
+        if before is not None and self._key is before._key:
+            self.control("POST", "reset", body={"settings": True})
         self.configure(seed=settings.seed)
 
     @property

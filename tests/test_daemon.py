@@ -210,3 +210,16 @@ def test_fallback_folder_that_others_can_read_or_that_is_a_link_is_refused(
     fallback.symlink_to(tmp_path)
     with pytest.raises(SettingsError, match="not a folder"):
         state_folder(tmp_path / "file")
+
+
+def test_a_second_start_brings_a_dead_server_back_where_it_was(lab_home: Path, kill: Kill) -> None:
+    import openai
+
+    import labkit as lk
+
+    with lk.start(quiet=True) as session, openai.OpenAI(max_retries=0) as client:
+        kill(session.control("GET", "health")["pid"])
+        again = lk.start(quiet=True)
+        assert again.url == session.url
+        assert client.models.list().data
+        again.close()

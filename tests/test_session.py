@@ -275,3 +275,22 @@ def listed_keys_server(tmp_path: Path, kill: Callable[[int], None]) -> Iterator[
         assert process.stdout is not None
         yield process.stdout.readline().split()[-1]
         kill(process.pid)
+
+
+def test_a_second_start_keeps_key_and_clients_and_forgets_the_rest(lab_home):
+    import openai
+
+    session = lk.start(seed=7, quiet=True)
+    ask = {
+        "model": lk.model("openai", "sampling"),
+        "messages": [{"role": "user", "content": "Write a haiku about rain."}],
+    }
+    with openai.OpenAI() as client:
+        first = client.chat.completions.create(**ask).choices[0].message.content
+        session.configure(pace=1.0, limits={"requests_per_minute": 5})
+        again = lk.start(seed=7, quiet=True)
+        assert (again.key, again.url) == (session.key, session.url)
+        described = again.control("GET", "tenant")
+        assert described["pace"] == 0 and described["limits"]["requests_per_minute"] > 5
+        assert client.chat.completions.create(**ask).choices[0].message.content == first
+        assert len(lk.lab.entries()) == 1

@@ -73,8 +73,8 @@ def test_any_text_survives_encoding(text: str) -> None:
 
 def test_a_conversation_counts_its_framing() -> None:
     hello = tokens.count_messages([("user", "hello world")])
-    assert hello == 3 + 2 + 3
-    assert tokens.count_messages([("system", "hello world"), ("user", "hello world")]) == hello + 3 + 2
+    assert hello == 3 + 1 + 2 + 3
+    assert tokens.count_messages([("system", "hello world"), ("user", "hello world")]) == hello + 3 + 1 + 2
 
 
 def test_a_name_costs_one_token_and_itself() -> None:
@@ -87,7 +87,7 @@ def test_no_messages_still_prime_the_answer() -> None:
 
 
 def test_messages_may_come_from_a_generator() -> None:
-    assert tokens.count_messages(("user", "hello world") for _ in range(2)) == 3 + 2 * 5
+    assert tokens.count_messages(("user", "hello world") for _ in range(2)) == 3 + 2 * 6
 
 
 def test_messages_are_counted_in_the_models_own_encoding() -> None:

@@ -189,8 +189,14 @@ class Control:
         return Response.json(tenant.described())
 
     async def reset(self, request: Request) -> Answer:
+        """Forget what happened; with `{"settings": true}` also what was set."""
         tenant = self.subject(request)
-        tenant.reset()
+        body = request.json() if request.body else {}
+        check(body, {"settings": Field("boolean")})
+        if body.get("settings"):
+            tenant.begin_again()
+        else:
+            tenant.reset()
         return Response.json(tenant.described())
 
     async def journal(self, request: Request) -> Answer:

@@ -148,6 +148,15 @@ class Tenant:
         self._meters.clear()
         self.reseed(self.seed)
 
+    def begin_again(self) -> None:
+        """Be as a tenant that was just opened, but for the lab time that has passed."""
+        self.pace, self.clock.rate, self.tier = 0.0, 1.0, None
+        self.changes.clear()
+        self.model_changes.clear()
+        self.batch_pace = BatchPace()
+        self.seed = None
+        self.reset()
+
     def withdraw(self) -> None:
         """Leave the memory: what may be kept is written down."""
         self.journal.withdraw()

@@ -69,10 +69,26 @@ def test_many_requests_are_counted_and_few_are_listed() -> None:
     assert "… and 3 more" in text and "(retry 1)" in text
 
 
-def test_the_sentence_of_the_first_failure_and_the_hint_are_shown() -> None:
-    text = card(result(PASSED, FAILED, hint="look there"))
-    assert "The answer: expected 1, saw '&lt;b&gt;'" in text
+def test_every_failure_has_its_sentence_and_the_hint_is_shown() -> None:
+    other = CheckResult("it ends", 1, "the end: expected 'stop'", "unmet")
+    text = card(result(PASSED, FAILED, other, points=4, hint="look there"))
+    assert "The answer: expected 1, saw '&lt;b&gt;'" in text and "The end: expected 'stop'" in text
     assert "<b>Hint 1 of 2.</b> look there" in text
+
+
+def test_a_sentence_is_not_repeated() -> None:
+    text = card(result(ABSENT, ABSENT, ABSENT))
+    assert text.count("There is no") == 1 and text.count("For the same reason.") == 2
+
+
+def test_the_number_of_calls_explains_the_number_of_requests() -> None:
+    shown = card(TaskResult("1.1", "A", 2, (PASSED,), 7, wires(2), calls=2))
+    assert "2 requests (status 2 × 200), 30 tokens; the checks called your code 2 times, each anew" in shown
+
+
+def test_a_refusal_is_told_unless_the_journal_lists_it() -> None:
+    told = TaskResult("1.1", "A", 1, (FAILED,), 7, wires(1, 404), refusals=("404: no model", "401: no key"))
+    assert "Refused, so not listed: 401: no key" in card(told) and "no model" not in card(told)
 
 
 def test_prose_marks_code_after_escaping() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from labkit.grading.expectations import Unmet, expect, fail, same, shown
+from labkit.grading.expectations import Unmet, conversation, expect, expect_messages, fail, same, shown
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,16 @@ def test_shown_cuts_long_values_in_the_middle() -> None:
 )
 def test_same_is_equality_of_json_values(a: Any, b: Any, equal: bool) -> None:
     assert same(a, b) is equal
+
+
+def test_messages_are_compared_and_told_in_words() -> None:
+    expect_messages([["user", "Hi"]], "the messages", is_=[("user", "Hi")])
+    with pytest.raises(Unmet) as caught:
+        expect_messages([["assistant", "Hi"]], "the messages", is_=[["system", "Be brief."], ["user", "Hi"]])
+    wanted = "a system message 'Be brief.', then a user message 'Hi'"
+    assert str(caught.value) == f"the messages: expected {wanted}, saw an assistant message 'Hi'"
+
+
+@pytest.mark.parametrize(("turns", "words"), [([], "no message"), ([[None, 5]], "one without a role 5")])
+def test_odd_conversations_have_words_too(turns: list[list[object]], words: str) -> None:
+    assert conversation(turns) == words

@@ -21,6 +21,12 @@ def list_models():
                          headers={"Authorization": "Bearer " + os.environ["OPENAI_API_KEY"]})
     return sorted(model["id"] for model in response.json()["data"])
 """
+REFUSED_LIST = """
+def list_models():
+    headers = {"Authorization": "Bearer sk-wrong"}
+    return httpx.get(os.environ["OPENAI_BASE_URL"] + "/models", headers=headers).json()["data"]
+"""
+ANOTHER = GOOD_LIST.replace("return sorted(", "return [] and sorted(")
 CELLS = {
     "not started": "import labkit as lk; lk.check('1.1')",
     "setup": SETUP,
@@ -28,7 +34,10 @@ CELLS = {
     "unknown exercise": "lk.check('77.1')",
     "missing": "lk.check('1.1')",
     "first failure": "def list_models():\n    return []\nlk.check('1.1')",
-    "second failure": "def list_models():\n    return undefined_name\nlk.check('1.1')",
+    "same mistake": "lk.check('1.1')",
+    "exception": "def list_models():\n    return undefined_name\nlk.check('1.1')",
+    "refused": REFUSED_LIST + "lk.check('1.1')",
+    "another mistake": ANOTHER + "lk.check('1.1')",
     "partly right": GOOD_LIST + "lk.check('1.1')",
     "loop": "def few_shot(*a):\n    while True: pass\nbegun = time.monotonic()\nlk.check('1.3')",
     "loop time": "round(time.monotonic() - begun) <= 7",
@@ -86,16 +95,28 @@ def test_nothing_written_yet_gives_no_hint(outputs: dict[str, Any]) -> None:
 
 def test_the_first_failure_brings_the_first_hint(outputs: dict[str, Any]) -> None:
     text = card(outputs["first failure"])
-    assert "The number of requests that the lab server saw: expected 1, saw 0" in text
+    assert "The number of requests that the lab server saw in one call: expected 1, saw 0" in text
     assert "Hint 1 of 2." in text
     assert "the lab server saw no request" in text
 
 
-def test_the_second_failure_brings_the_second_hint_and_the_students_line(outputs: dict[str, Any]) -> None:
-    text = card(outputs["second failure"])
+def test_the_same_mistake_again_brings_the_second_hint_and_another_one_the_first(outputs: dict[str, Any]) -> None:
+    assert "Hint 2 of 2." in card(outputs["same mistake"])
+    assert "Hint 1 of 2." in card(outputs["another mistake"])
+
+
+def test_a_refusal_that_no_journal_holds_is_told(outputs: dict[str, Any]) -> None:
+    text = card(outputs["refused"])
+    assert "list_models raised KeyError: 'data'" in text
+    assert "The server had refused its request with 401: Incorrect API key" in text
+    assert "the lab server admitted no request.Refused, so not listed: 401: " in text
+
+
+def test_an_exception_brings_the_students_line_and_no_hint(outputs: dict[str, Any]) -> None:
+    text = card(outputs["exception"])
     assert "list_models raised NameError: name 'undefined_name' is not defined, in line 2 of that cell" in text
     assert ": return undefined_name" in text
-    assert "Hint 2 of 2." in text
+    assert "Hint" not in text
 
 
 def test_points_are_partial_and_say_what_is_withheld(outputs: dict[str, Any]) -> None:

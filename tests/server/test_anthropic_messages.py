@@ -104,6 +104,7 @@ def test_new_models_refuse_sampling_under_the_old_version_too(tenant):
 
 
 def test_cap_and_stop_sequence_give_their_stop_reasons(tenant):
+    tenant.lab("tenant", {"seed": 1})
     capped = create(tenant, max_tokens=5)
     assert (capped.stop_reason, capped.usage.output_tokens) == ("max_tokens", 5)
     counting = [{"role": "user", "content": "Count from 1 to 20."}]

@@ -123,7 +123,7 @@ def test_bias_bans_and_forces_tokens(tenant):
 
 
 def test_frequency_penalty_breaks_a_forced_repetition(tenant):
-    bias = {"1000": 20}
+    bias = {"1000": 25}
     plain = tenant.chat(temperature=0, logit_bias=bias, max_completion_tokens=12).choices[0].message.content
     fined = tenant.chat(
         temperature=0, logit_bias=bias, max_completion_tokens=12, frequency_penalty=2, presence_penalty=2

