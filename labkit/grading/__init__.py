@@ -2,17 +2,17 @@
 
 tasks.py expectations.py answer.py   what a check file is written with
 workspace.py deadline.py             the student's side: steps in, plain JSON values out
-journal.py                           the evidence: what the lab server saw
+journal.py refusals.py               the evidence: what the lab server saw, what the student's code was refused
 run.py results.py card.py            one task checked, its result as data and as a card
 notebook.py                          check() and hint()
 regions.py release.py                from solutions/ to exercises/
 """
 
 from labkit.grading.answer import Answer, Made
-from labkit.grading.expectations import expect, fail
+from labkit.grading.expectations import expect, expect_messages, fail
 from labkit.grading.journal import Exchange
 from labkit.grading.notebook import check, hint
 from labkit.grading.results import TaskResult
 from labkit.grading.tasks import Task
 
-__all__ = ["Answer", "Exchange", "Made", "Task", "TaskResult", "check", "expect", "fail", "hint"]
+__all__ = ["Answer", "Exchange", "Made", "Task", "TaskResult", "check", "expect", "expect_messages", "fail", "hint"]

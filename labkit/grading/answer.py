@@ -51,6 +51,10 @@ class Answer:
         self._seconds = seconds
         self._stuck = {} if stuck is None else stuck
         self._mark = 0
+        self.calls = 0
+        """How often the check ran code of the student's."""
+        self.refusals: list[str] = []
+        """What servers refused, in all of this check's calls: "401: Incorrect API key provided."."""
         self.rng = rng
         """Draws probe inputs. Seeded, and the seed is in the result, so that a grade can be repeated."""
 
@@ -61,6 +65,19 @@ class Answer:
             NoAnswer: it is missing, not written, raised, ran out of time or returned something that is no plain value.
         """
         return self._run({"do": "call", "name": name, "args": list(args), "kwargs": kwargs}, name)["value"]
+
+    def send(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """As `call`, for a check that judges what was sent: None if what came back is no plain value.
+
+        Raises:
+            NoAnswer: it is missing, not written, raised or ran out of time.
+        """
+        try:
+            return self.call(name, *args, **kwargs)
+        except NoAnswer as none:
+            if none.kind != "not plain":
+                raise
+            return None
 
     def make(self, name: str, /, *args: Any, **kwargs: Any) -> Made:
         """An object of the student's class `name`, kept on the student's side.
@@ -88,7 +105,9 @@ class Answer:
             raise self._stuck[name]
         if self._evidence:
             self._mark = self._evidence.last()
+        self.calls += step["do"] != "value"
         outcome = self._work.run({**step, "seconds": self._seconds})
+        self.refusals += outcome.get("refused", [])
         if "trouble" in outcome:
             error = NoAnswer(outcome["trouble"], outcome["sentence"])
             if error.kind == "time":

@@ -21,7 +21,7 @@ LINES_SHOWN = 8
 def card(result: TaskResult) -> str:
     """The HTML of one result."""
     colour = GREEN if result.passed else AMBER
-    parts = [_head(result), _checks(result), _sentence(result), _wire(result.evidence), _foot(result)]
+    parts = [_head(result), _checks(result), _hint(result), _wire(result), _foot(result)]
     return (
         f'<div style="border-left:4px solid {colour};padding:.4em .9em;margin:.3em 0;line-height:1.45">'
         f"{''.join(parts)}</div>"
@@ -50,30 +50,43 @@ def _head(result: TaskResult) -> str:
 
 
 def _checks(result: TaskResult) -> str:
-    rows = "".join(_check(check) for check in result.checks)
+    said: set[str] = set()
+    rows = "".join(_check(check, said) for check in result.checks)
     return f'<ul style="list-style:none;margin:.3em 0;padding-left:0">{rows}</ul>'
 
 
-def _check(check: CheckResult) -> str:
+def _check(check: CheckResult, said: set[str]) -> str:
+    """One row; a sentence that an earlier row `said` already is not repeated."""
     sign, word = ("✓", "passed") if check.passed else ("✗", "failed")
     return (
         f'<li style="margin:0"><span role="img" aria-label="{word}">{sign}</span> {prose(check.title)} '
-        f'<span style="opacity:.7">({check.earned:g}/{check.points:g})</span></li>'
+        f'<span style="opacity:.7">({check.earned:g}/{check.points:g})</span>{_sentence(check, said)}</li>'
     )
 
 
-def _sentence(result: TaskResult) -> str:
-    if result.passed:
+def _sentence(check: CheckResult, said: set[str]) -> str:
+    if check.passed:
         return ""
-    hint = ""
-    if result.hint:
-        hint = f'<div style="margin:.3em 0"><b>Hint {result.hint_number} of 2.</b> {prose(result.hint)}</div>'
-    return f'<div style="margin:.3em 0">{prose(_capital(result.message))}</div>{hint}'
+    text = "For the same reason." if check.message in said else _capital(check.message)
+    said.add(check.message)
+    return f'<div style="margin:0 0 .3em 1.3em">{prose(text)}</div>'
 
 
-def _wire(evidence: tuple[Wire, ...]) -> str:
+def _hint(result: TaskResult) -> str:
+    if not result.hint:
+        return ""
+    return f'<div style="margin:.3em 0"><b>Hint {result.hint_number} of 2.</b> {prose(result.hint)}</div>'
+
+
+def _wire(result: TaskResult) -> str:
+    """What was on the wire, and what the journal could not show of it."""
+    evidence = result.evidence
+    seen = {str(wire.status) for wire in evidence}
+    unseen = dict.fromkeys(r for r in result.refusals if r.partition(":")[0] not in seen)
+    refused = "".join(f'<div style="opacity:.75">Refused, so not listed: {prose(text)}</div>' for text in unseen)
     if not evidence:
-        return '<div style="opacity:.75">On the wire: the lab server saw no request.</div>'
+        word = "admitted" if unseen else "saw"
+        return f'<div style="opacity:.75">On the wire: the lab server {word} no request.</div>{refused}'
     tokens = sum(w.input_tokens + w.output_tokens for w in evidence)
     calls = "1 request" if len(evidence) == 1 else f"{len(evidence)} requests"
     statuses = ", ".join(f"{count} × {status}" for status, count in sorted(Counter(w.status for w in evidence).items()))
@@ -82,9 +95,16 @@ def _wire(evidence: tuple[Wire, ...]) -> str:
     rest = f"<div>… and {more} more</div>" if more > 0 else ""
     names = "".join(f"<th>{name}</th>" for name in ("request", "status", "tokens in", "out", "finish reason"))
     return (
-        f'<details style="opacity:.85"><summary>On the wire: {calls} (status {statuses}), {tokens:,} tokens</summary>'
+        f'<details style="opacity:.85"><summary>On the wire: {calls} (status {statuses}), {tokens:,} tokens'
+        f"{_calls(result.calls)}</summary>"
         f'<table style="font-size:.9em;color:inherit;text-align:left"><tr>{names}</tr>{rows}</table>{rest}</details>'
+        f"{refused}"
     )
+
+
+def _calls(count: int) -> str:
+    """Why there are more requests than a check speaks of."""
+    return f"; the checks called your code {count} times, each anew" if count > 1 else ""
 
 
 def _row(wire: Wire) -> str:

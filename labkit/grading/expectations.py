@@ -13,12 +13,16 @@ the number of requests: expected 2, saw 0
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Never
 
 _NOT_GIVEN: Any = object()
+Turns = Sequence[Sequence[object]]
+"""Messages as [role, content] pairs."""
 LONGEST_SHOWN = 120
 """Characters of a value in a sentence. A student's function may return a megabyte."""
+LONGEST_MESSAGE = 90
+"""Characters of one message among several."""
 
 
 class Unmet(AssertionError):
@@ -72,6 +76,34 @@ def expect(
         fail(f"{what}: expected {at_most} or less, saw {shown(seen)}")
     if contains is not _NOT_GIVEN and not _holds(seen, contains):
         fail(f"{what}: expected to find {shown(contains)} in it, saw {shown(seen)}")
+
+
+def expect_messages(seen: Turns, what: str, *, is_: Turns) -> None:
+    """Compare the messages of a request with those expected, both as [role, content] pairs.
+
+    Raises:
+        Unmet: with "{what}: expected a user message 'Hi', saw no message".
+    """
+    if not same([list(turn) for turn in seen], [list(turn) for turn in is_]):
+        fail(f"{what}: expected {conversation(is_)}, saw {conversation(seen)}")
+
+
+def conversation(turns: Turns) -> str:
+    """Messages in words.
+
+    >>> conversation([["system", "Be brief."], ["user", "Hi"]])
+    "a system message 'Be brief.', then a user message 'Hi'"
+    """
+    return ", then ".join(_in_words(role, content) for role, content in turns) or "no message"
+
+
+def _in_words(role: object, content: object) -> str:
+    article = "an" if role == "assistant" else "a"
+    return (
+        f"{article} {role} message {shown(content, LONGEST_MESSAGE)}"
+        if role
+        else f"one without a role {shown(content)}"
+    )
 
 
 def same(a: object, b: object) -> bool:

@@ -8,6 +8,7 @@ A check reads the notebook's own functions, asks them questions drawn on the spo
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from typing import Any
 from labkit.errors import LabkitError
 from labkit.grading.card import hint_card
 from labkit.grading.journal import Journal
-from labkit.grading.results import TaskResult
+from labkit.grading.results import CheckResult, TaskResult
 from labkit.grading.run import run_task
 from labkit.grading.tasks import Task, TaskFile, file_name, load_tasks
 from labkit.grading.workspace import Workspace
@@ -65,8 +66,10 @@ class Hint:
         return hint_card(self.task, self.number, self.text)
 
 
-_failures: dict[str, int] = {}
-"""Failed attempts by task since the kernel started."""
+_failures: dict[tuple[str, str], int] = {}
+"""Failed attempts by task and mistake since the kernel started."""
+NO_HINT = ("passed", "missing", "unwritten", "raised", "refused", "time")
+"""Outcomes of a check for which its own sentence is all there is to say: a hint is about the task, not about a typo."""
 _hints_asked: dict[str, int] = {}
 
 
@@ -158,12 +161,20 @@ def _load(path: Path) -> TaskFile:
 
 
 def _with_hint(result: TaskResult, task: Task) -> TaskResult:
-    """Hint 1 with the first failed attempt, hint 2 from the second on. A stub is no attempt."""
-    if result.passed or not result.attempted:
+    """Hint 1 with a mistake, hint 2 with the same mistake again; none for an exception in the student's code."""
+    mistakes = {(task.id, _mistake(check)) for check in result.checks if check.kind not in NO_HINT}
+    if not mistakes:
         return result
-    count = _failures[task.id] = _failures.get(task.id, 0) + 1
-    number = min(count, len(task.hints))
+    for mistake in mistakes:
+        _failures[mistake] = _failures.get(mistake, 0) + 1
+    number = min(max(_failures[mistake] for mistake in mistakes), len(task.hints))
     return replace(result, hint=task.hints[number - 1], hint_number=number)
+
+
+def _mistake(check: CheckResult) -> str:
+    """What tells one mistake from another: the check and what it looked at, without the values of this run."""
+    looked_at = re.sub(r"\d+", "", check.message.partition(": expected")[0])
+    return f"{check.title}: {looked_at}"
 
 
 def _namespace() -> Mapping[str, Any]:

@@ -77,6 +77,10 @@ class TaskResult:
     hint: str = ""
     hint_number: int = 0
     """1 or 2; 0 without a hint."""
+    calls: int = 0
+    """How often the checks ran the student's functions: each check does so anew."""
+    refusals: tuple[str, ...] = ()
+    """What servers refused, as the student's code got it: the journal lacks requests that no key admitted."""
 
     @property
     def earned(self) -> float:

@@ -6,8 +6,9 @@ from random import Random
 
 from labkit.errors import ServerError
 from labkit.grading.answer import Answer, NoAnswer, Work
-from labkit.grading.expectations import Unmet, shown
+from labkit.grading.expectations import Unmet
 from labkit.grading.journal import Evidence
+from labkit.grading.refusals import short
 from labkit.grading.results import CheckResult, TaskResult, wire_of
 from labkit.grading.tasks import Check, Task
 
@@ -24,10 +25,11 @@ def run_task(task: Task, work: Work, evidence: Evidence, seed: int) -> TaskResul
     """
     begun = evidence.last()
     stuck: dict[str, NoAnswer] = {}
-    results = []
+    results, answers = [], []
     for check in task.checks:
         rng = Random(f"{seed}:{task.id}:{check.title}")
-        results.append(_run_check(check, Answer(work, evidence, rng, seconds=task.seconds, stuck=stuck)))
+        answers.append(Answer(work, evidence, rng, seconds=task.seconds, stuck=stuck))
+        results.append(_run_check(check, answers[-1]))
     return TaskResult(
         task=task.id,
         title=task.title,
@@ -35,6 +37,8 @@ def run_task(task: Task, work: Work, evidence: Evidence, seed: int) -> TaskResul
         checks=tuple(results),
         seed=seed,
         evidence=wire_of(evidence.since(begun)),
+        calls=sum(answer.calls for answer in answers),
+        refusals=tuple(refused for answer in answers for refused in answer.refusals),
     )
 
 
@@ -48,5 +52,7 @@ def _run_check(check: Check, answer: Answer) -> CheckResult:
         raise
     except Exception as error:  # a check that stumbles over an odd answer must not stop the others
         kind = "check"
-        message = f"this check could not make sense of the answer ({type(error).__name__}: {shown(str(error))[1:-1]})"
+        message = f"this check could not make sense of the answer ({type(error).__name__}: {short(str(error))})"
+    if message and answer.refusals and answer.refusals[-1] not in message:
+        message = f"{message.rstrip('.')}. The server had refused its request with {answer.refusals[-1]}"
     return CheckResult(check.title, check.points, message, kind, check.hidden)

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, NotRequired, TypedDict
 
 from labkit.grading.deadline import OutOfTime, within
-from labkit.grading.expectations import shown
+from labkit.grading.refusals import refusal_of, short, watched
 
 
 class Step(TypedDict):
@@ -33,8 +33,9 @@ class Step(TypedDict):
     """Time limit of this step."""
 
 
-Trouble = Literal["missing", "unwritten", "raised", "time", "not plain"]
-"""Why a step gave no value: no such name, still the stub, an exception, the time limit, a value JSON cannot carry."""
+Trouble = Literal["missing", "unwritten", "raised", "refused", "time", "not plain"]
+"""Why a step gave no value: no such name, still the stub, an exception, an exception that reports a server's refusal,
+the time limit, a value JSON cannot carry."""
 
 
 class Outcome(TypedDict):
@@ -45,6 +46,8 @@ class Outcome(TypedDict):
     """Number by which later steps name the object."""
     trouble: NotRequired[Trouble]
     sentence: NotRequired[str]
+    refused: NotRequired[list[str]]
+    """What servers refused meanwhile, as "401: Incorrect API key provided."; absent if nothing."""
 
 
 class Workspace:
@@ -73,6 +76,11 @@ class Workspace:
         return self._call(step, target)
 
     def _call(self, step: Step, function: Callable[..., Any]) -> Outcome:
+        with watched() as refused:
+            outcome = self._try(step, function)
+        return {**outcome, "refused": refused} if refused else outcome
+
+    def _try(self, step: Step, function: Callable[..., Any]) -> Outcome:
         name, seconds = step["name"], step.get("seconds", 5.0)
         args, kwargs = step.get("args", []), step.get("kwargs", {})
         try:
@@ -84,7 +92,8 @@ class Workspace:
         except NotImplementedError:
             return _trouble("unwritten", f"`{name}` is not written yet: it still raises NotImplementedError.")
         except BaseException as error:  # SystemExit too: a student's exit() must not end the kernel
-            return _trouble("raised", f"`{name}` raised {_last_line(error)}{self._where(error.__traceback__)}")
+            trouble: Trouble = "refused" if refusal_of(error) else "raised"
+            return _trouble(trouble, f"`{name}` raised {_last_line(error)}{self._where(error.__traceback__)}")
         if step["do"] == "make":
             self._made.append(result)
             return {"made": len(self._made) - 1}
@@ -123,11 +132,13 @@ def _kind(value: object) -> str:
 
 
 def _last_line(error: BaseException) -> str:
-    """What a traceback ends with, as one short line."""
+    """What a traceback ends with, as one short line; of a refused request, what the provider said."""
+    name = type(error).__name__
+    if refused := refusal_of(error):
+        return f"{name}: the server answered {refused}"
     try:
         text = str(error)
     except Exception:
         text = "(its text cannot be shown)"
     first = text.strip().partition("\n")[0]
-    name = type(error).__name__
-    return f"{name}: {shown(first)[1:-1]}" if first else name
+    return f"{name}: {short(first)}" if first else name

@@ -5,7 +5,7 @@ Probe inputs come from `answer.rng`, so nothing that a student types in can matc
 lab server and what came back to the caller; how the code looks is not judged.
 """
 
-from labkit.grading import Answer, Exchange, Task, expect, fail
+from labkit.grading import Answer, Exchange, Task, expect, expect_messages, fail
 
 CHAT = "/v1/chat/completions"
 QUESTIONS = (
@@ -28,7 +28,7 @@ def question(answer: Answer) -> str:
 def requests(answer: Answer, count: int) -> list[Exchange]:
     """What the last call sent, if it was `count` requests."""
     seen = answer.requests()
-    expect(len(seen), "the number of requests that the lab server saw", is_=count)
+    expect(len(seen), "the number of requests that the lab server saw in one call", is_=count)
     return seen
 
 
@@ -89,13 +89,13 @@ def gets_the_list(answer: Answer) -> None:
 @by_hand.check("`post_completion` sends one POST with a model and one user message", points=1)
 def posts_once(answer: Answer) -> None:
     prompt = question(answer)
-    answer.call("post_completion", prompt)
+    answer.send("post_completion", prompt)
     [sent] = requests(answer, 1)
     without_sdk(sent)
     if (sent.method, sent.path) != ("POST", CHAT):
         fail(f"`{sent.method} {sent.path}` is not how to create a completion")
     expect(sent.status, "the status of the response", is_=200)
-    expect(turns(sent), "the [role, content] pairs that were sent", is_=[["user", prompt]])
+    expect_messages(turns(sent), "the messages that were sent", is_=[["user", prompt]])
 
 
 @by_hand.check("`post_completion` returns status, text and the tokens that the server counted", points=1)
@@ -154,7 +154,7 @@ def compare(answer: Answer) -> tuple[str, str, str, object, dict[str, Exchange]]
 def sends_both(answer: Answer) -> None:
     vague, specific, asked, _, sent = compare(answer)
     for system in (vague, specific):
-        expect(turns(sent[system]), "the messages of a request", is_=[["system", system], ["user", asked]])
+        expect_messages(turns(sent[system]), "the messages of a request", is_=[["system", system], ["user", asked]])
 
 
 @lever.check("it returns the output tokens of each, as the server counted them", points=1)
@@ -207,8 +207,8 @@ def few_shot_is_right(answer: Answer, examples: list[list[str]]) -> None:
     got = answer.call("few_shot", instruction, examples, query)
     expect(got, "what `few_shot` returned", type_=list)
     expect(len(got), f"the number of messages for {len(examples)} examples", is_=len(wanted))
-    roles = [message.get("role") for message in got if isinstance(message, dict)]
-    expect(roles, "the roles in order", is_=[message["role"] for message in wanted])
+    roles = [str(message.get("role")) for message in got if isinstance(message, dict)]
+    expect(", ".join(roles), "the roles in order", is_=", ".join(message["role"] for message in wanted))
     if got != wanted:
         fail("the roles are right, but a text, a label or the query is not where it belongs")
 
@@ -226,12 +226,12 @@ def sends_examples(answer: Answer) -> None:
         words.append(answer.call("label", review))
         [sent] = chats(answer, 1)
         sent_turns = turns(sent)
-        expect(sent_turns[-1], "the last message of the request", is_=["user", review])
+        expect_messages(sent_turns[-1:], "the last message of the request", is_=[["user", review]])
         answers = [content for role, content in sent_turns if role == "assistant"]
         expect(len(answers), "the number of example answers in the request", at_least=2)
     known = [word for word in words if word in ("positive", "negative")]
     if len(known) < 2:  # a small model may stray once
-        fail(f"of three reviews, {len(known)} got one of the two words; `label` returned {words}")
+        fail(f"of three reviews, {len(known)} got one of the two words; `label` returned {', '.join(map(repr, words))}")
 
 
 # --- 1.4 -------------------------------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ def first_turn(answer: Answer) -> None:
     talk = answer.make("Conversation", system)
     got = talk.call("ask", asked)
     [sent] = chats(answer, 1)
-    expect(turns(sent), "the messages of the first request", is_=[["system", system], ["user", asked]])
+    expect_messages(turns(sent), "the messages of the first request", is_=[["system", system], ["user", asked]])
     expect(got, "what `ask` returned", is_=reply(sent))
 
 
@@ -294,7 +294,7 @@ REASONS = {
     "complete": ("stop", "end_turn", "stop_sequence", "STOP"),
     "cut": ("length", "max_tokens", "MAX_TOKENS"),
     "tool": ("tool_calls", "tool_use"),
-    "blocked": ("content_filter", "SAFETY"),
+    "blocked": ("content_filter", "refusal", "SAFETY"),
 }
 LONG = "Explain in detail, step by step, what happens between a request and its response."
 
@@ -304,7 +304,7 @@ def fits_at_once(answer: Answer) -> None:
     prompt = question(answer)
     got = answer.call("ask_in_full", prompt, first_cap=2000, top_cap=4000)
     [sent] = chats(answer, 1)
-    expect(turns(sent), "the messages of the request", is_=[["user", prompt]])
+    expect_messages(turns(sent), "the messages of the request", is_=[["user", prompt]])
     expect(cap(sent), "the limit on output tokens in the request", is_=2000)
     expect(got, "what `ask_in_full` returned", is_={"text": reply(sent), "finish_reason": "stop", "caps": [2000]})
 
@@ -333,7 +333,7 @@ def grows(answer: Answer, first: int, top: int) -> dict[str, object]:
     expect(caps, f"the limits of the requests, from {first} to at most {top},", is_=wanted)
     for one in sent:
         expect(one.status, "the status of a response", is_=200)
-        expect(turns(one), "the messages of each request", is_=[["user", prompt]])
+        expect_messages(turns(one), "the messages of each request", is_=[["user", prompt]])
     reasons = [one.finish_reasons[0] for one in sent]
     if "stop" in reasons[:-1]:
         fail("it asked again although the answer had ended")
