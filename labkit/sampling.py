@@ -25,10 +25,10 @@ from operator import attrgetter, methodcaller
 from random import Random
 
 NEVER = -math.inf
-PARAMS_KEPT = 32
+PARAMS_KEPT = 16
 """Parameter sets whose shaped distributions are kept."""
-SHAPED_KEPT = 1_500
-"""Shaped distributions kept for one parameter set: some 10 MB when the text is word soup, far less otherwise."""
+SHAPED_KEPT = 300
+"""Shaped distributions kept for one parameter set: some 2 MB when the text is word soup, far less otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,8 @@ LABEL = "label-chatty"
 FOLLOW_UP_BONUS = 0.12
 """What a follow-up gains when the conversation was about its subject."""
 FOLLOW_UP_TURNS = 3
+SHORT_TEXT = 2_000
+"""Characters of a prompt whose matches are kept for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,12 @@ class Library:
         self.intents = {intent.name: intent for intent in read_folders(folders)}
         self.language = Language(p.read_text(encoding="utf-8") for f in folders for p in f.glob("synonyms.md"))
         self.finder = Finder(self.intents.values(), self.language)
-        self.find = lru_cache(maxsize=4096)(self.finder.find)
+        self._find_short = lru_cache(maxsize=1_024)(self.finder.find)
+        self._find_long = lru_cache(maxsize=8)(self.finder.find)  # keeps the texts, which may be books
+
+    def find(self, text: str) -> list[Match]:
+        """The intents that a text may mean; those of the last texts are kept."""
+        return (self._find_short if len(text) <= SHORT_TEXT else self._find_long)(text)
 
     def templates(self) -> Iterator[Template]:
         """Every template with its slots filled by stand-ins."""

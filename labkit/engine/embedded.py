@@ -32,8 +32,9 @@ FAR = 0.00016
 """Share that is spread level over the vocabulary."""
 NEIGHBOURS = 12
 """Followers that the n-gram share is divided between."""
-LATTICES_KEPT = 512
-OPENED_KEPT, OPENED_TEXT = 256, 8_000
+LATTICES_KEPT = 96
+"""Some 100 KB each, four times that when the text was hot."""
+OPENED_KEPT, OPENED_TEXT = 96, 8_000
 """Prompts whose reading is kept, and characters of the longest such: the same prompt is often sampled many times."""
 EXPANSIONS = 6
 """Expansions of each template that the n-gram model learns from."""

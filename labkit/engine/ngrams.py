@@ -21,8 +21,8 @@ WIDEST = 48
 COMMON = 128
 """Tokens that the unigram order lists; rarer ones are part of the floor."""
 
-CONTEXTS_KEPT = 1_000
-"""Distributions kept; word soup never comes to an end of new ones."""
+CONTEXTS_KEPT = 300
+"""Distributions kept; word soup never comes to an end of new ones. 10 KB each."""
 
 _START = O200K.end
 Context = tuple[int, ...]

@@ -22,6 +22,8 @@ PRIMING = 3
 FRAME_IDS = {"tools": -2, "system": -3, "user": -4, "assistant": -5, "tool": -6}
 """Stand-ins for the special tokens of a message's frame, apart from any text token and from each other."""
 REPLY_ID = -1
+SHORT_TEXT = 4_000
+"""Characters of a block whose tokens are kept for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,14 @@ def render(blocks: Iterable[Block], model: Model) -> Rendered:
     return Rendered(ids, tuple(ends), tuple(breakpoints))
 
 
-@lru_cache(maxsize=4_096)
 def _encode(text: str, encoding: str) -> array[int]:
+    return (_encode_short if len(text) <= SHORT_TEXT else _encode_long)(text, encoding)
+
+
+def _encode_anew(text: str, encoding: str) -> array[int]:
     return array("i", tokens.encoding(encoding).encode_ordinary(text))
+
+
+_encode_short = lru_cache(maxsize=2_048)(_encode_anew)
+_encode_long = lru_cache(maxsize=16)(_encode_anew)
+"""A conversation about a long document brings it again with every turn; a few such, since each may be a megabyte."""

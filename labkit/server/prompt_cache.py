@@ -32,7 +32,8 @@ STEP_TTL, IMPLICIT_TTL = 600.0, 3_600.0
 LONG_TTL = 3_600.0
 """From here on a write is billed at the long rate: 1 h at Anthropic, 12 h at OpenAI."""
 LATEST_BREAKPOINTS, LOOK_BACK = 80, 20
-MOST_ENTRIES = 100_000
+MOST_ENTRIES = 20_000
+"""Of one tenant, 250 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
