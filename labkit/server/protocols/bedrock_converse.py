@@ -75,7 +75,8 @@ def _member(block: Any, at: str) -> tuple[str, Any]:
     check_value(block, Field("object"), at)
     if len(block) != 1:
         raise Violation(at, "type", got=block, kind="object")
-    return next(iter(block.items()))
+    [(name, value)] = block.items()
+    return str(name), value
 
 
 def _cache_control(point: Any) -> dict[str, Any]:
