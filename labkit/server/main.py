@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
+import errno
 import gc
 import json
 import os
 import secrets
 import socket
-import struct
 import sys
 import time
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from labkit import __version__, prices, registry, tokens
 from labkit.engine.base import O200K
 from labkit.engine.embedded import EmbeddedEngine
 from labkit.server.app import LOOPBACK_HOSTS, App, Lab
+from labkit.server.connection import LabHttp
 from labkit.server.listeners import USUAL_PORTS, Application, Listeners, listen
 from labkit.server.relay import RelayEngine
 from labkit.server.store import Stores
@@ -38,20 +38,6 @@ READY = "lab server ready at {url}"
 IDLE_CHECK_S = 5.0
 GC_THRESHOLDS = (20_000, 20, 50)
 """A request leaves no cycles behind, so there is little to find: ten times fewer collections than by default."""
-
-
-class _Http(HttpToolsProtocol):
-    """HTTP as uvicorn speaks it, with a way for a scripted fault to reset the connection."""
-
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        self.scope["labkit.abort"] = self._abort  # type: ignore[typeddict-unknown-key]
-
-    def _abort(self) -> None:
-        handle = self.transport.get_extra_info("socket")
-        with suppress(OSError, AttributeError, NotImplementedError):  # a reset, not a polite end
-            handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -144,14 +130,38 @@ def _store_folder(options: argparse.Namespace) -> Path | None:
 
 
 def _read_keys(path: Path) -> list[str]:
-    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    """The keys of a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no text, or has no key, so that nobody would be admitted.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text: save it again as UTF-8.") from None
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not keys:
+        raise ValueError(f"{path} holds no key, so nobody would be admitted: write one a line, such as lab-ada-1815.")
+    return keys
+
+
+def _advice(error: OSError) -> str:
+    """What mends a listener that does not come up, or a path that cannot be used."""
+    if error.filename:
+        return "check the path"
+    if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        return "--host must be an address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 for its network too"
+    if error.errno == errno.EACCES:
+        return "choose a port from 1024 up with --port, or --port 0 for a free one"
+    return "choose another port with --port, or --port 0 for a free one"
 
 
 def _configured(app: Application) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=_Http,
+        http=LabHttp,
+        ws="none",
         proxy_headers=False,
         log_level="warning",
         access_log=False,
@@ -193,10 +203,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         listener = listen(options.host, options.port)
     except OSError as error:
         what = str(error.filename) if error.filename else f"{options.host}:{options.port}"
-        advice = (
-            "choose another port with --port, or --port 0 for a free one" if not error.filename else "check the path"
-        )
-        print(f"labkit serve: cannot use {what}: {error.strerror or error}; {advice}.", file=sys.stderr)
+        print(f"labkit serve: cannot use {what}: {error.strerror or error}; {_advice(error)}.", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(f"labkit serve: {error}", file=sys.stderr)
         return 2
     host, port = listener.getsockname()[:2]
     if options.host not in ("127.0.0.1", "localhost", "::1"):
