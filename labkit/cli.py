@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,23 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 160
 """Columns of a table that goes to a file or a pipe."""
+
+SAMPLING = {
+    "yes": "they are",
+    "effort-none": 'only while the reasoning effort is "none"',
+    "2023-06-01": "only under that anthropic-version",
+    "ignored": "accepted without effect",
+    "no": "refused",
+}
+"""What the column "sampling" says of a model, as `labkit.registry.Model.sampling` has it."""
+
+
+class UsualPorts(StrEnum):
+    """Whether the self-hosted servers also listen where their clients expect them."""
+
+    auto = "auto"
+    off = "off"
+
 
 app = typer.Typer(
     name="labkit",
@@ -56,6 +74,19 @@ def serve(
     keys: Annotated[
         Path | None, typer.Option(help="Admit only the lab keys in this file, one a line. By default any lab key.")
     ] = None,
+    self_hosted: Annotated[
+        UsualPorts, typer.Option(help="auto: vLLM, Ollama and TGI also on their usual ports, where free.")
+    ] = UsualPorts.off,
+    relay: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Let an OpenAI-compatible server answer, such as .../v1 of Ollama."),
+    ] = None,
+    relay_model: Annotated[
+        str | None, typer.Option(help="What the server behind the relay calls its model; needed with --relay.")
+    ] = None,
+    relay_key: Annotated[
+        str | None, typer.Option(help="The key that the server behind the relay wants, if any.")
+    ] = None,
 ) -> None:
     """Run the lab server here, until Ctrl-C.
 
@@ -69,9 +100,16 @@ def serve(
 
     chosen = settings.load()
     arguments = ["--host", host, "--port", str(chosen.port or 0 if port is None else port)]
-    arguments += ["--idle-minutes", f"{idle_minutes:g}", *(["--keys", str(keys)] if keys else [])]
-    if keys is None and daemon.status(chosen) is None:  # with listed keys, a notebook's fresh one would be refused
+    arguments += ["--idle-minutes", f"{idle_minutes:g}", "--self-hosted", self_hosted.value]
+    given = {"--keys": keys, "--relay": relay, "--relay-model": relay_model, "--relay-key": relay_key}
+    arguments += [part for name, value in given.items() if value for part in (name, str(value))]
+    running = daemon.status(chosen)
+    if keys is None and running is None:  # with listed keys, a notebook's fresh one would be refused
         arguments += ["--state", str(state_folder(chosen.home).server_json)]
+    if elsewhere := chosen.server_url or (running and running.url):
+        how = "LABKIT_SERVER_URL, and a listed key as LABKIT_KEY" if keys else "LABKIT_SERVER_URL"
+        print(f"labkit serve: notebooks use the lab server at {elsewhere}; ", end="", file=sys.stderr)
+        print(f"for this one, give them its address as {how}.", file=sys.stderr, flush=True)
     raise typer.Exit(serve_main(arguments))
 
 
@@ -134,6 +172,8 @@ def models(
         retires = f"{m.retires}, then {m.successor}" if m.retires else ""
         table.add_row(m.id, m.provider, m.tier or m.kind, f"{m.context:,}", output, m.sampling, retires)
     _print(table)
+    print("\nsampling: whether temperature, top_p and top_k are taken")
+    print("\n".join(f"  {value:12}{meaning}" for value, meaning in SAMPLING.items()))
 
 
 @app.command()

@@ -56,6 +56,8 @@ def examine(settings: Settings | None = None) -> list[Finding]:
     try:
         settings = settings or load()
         findings.append(Finding("settings", "ok", f"{settings.dotenv_path or 'no .env'}"))
+        for notice in settings.notices:
+            findings.append(Finding("settings", "warning", notice, "correct the name, or remove it"))
     except LabkitError as error:
         findings.append(Finding("settings", "broken", str(error), "change that line, then run `labkit doctor` again"))
         settings = Settings.model_construct()
@@ -72,7 +74,8 @@ def report(findings: list[Finding]) -> str:
     order = {"ok": 0, "warning": 1, "broken": 2}
     lines = [str(finding) for finding in sorted(findings, key=lambda f: order[f.level])]
     counts = {level: sum(f.level == level for f in findings) for level in order}
-    return "\n".join([*lines, f"{counts['broken']} broken, {counts['warning']} warnings, {counts['ok']} ok"])
+    warnings = f"{counts['warning']} warning{'' if counts['warning'] == 1 else 's'}"
+    return "\n".join([*lines, f"{counts['broken']} broken, {warnings}, {counts['ok']} ok"])
 
 
 def python_version(settings: Settings) -> Iterator[Finding]:
@@ -137,9 +140,19 @@ def tokenizer(settings: Settings) -> Iterator[Finding]:
 def writable_state(settings: Settings) -> Iterator[Finding]:
     folder = state_folder(settings.home)
     if folder.notice:
-        yield Finding("state folder", "warning", folder.notice, "put LABKIT_HOME=/a/folder/of/yours into .env")
+        yield Finding("state folder", "warning", folder.notice, _another_home(settings))
     else:
         yield Finding("state folder", "ok", str(folder.path))
+
+
+def _another_home(settings: Settings) -> str:
+    """Where to name another state folder: the environment wins over `.env`, so a line there would not help."""
+    folder = "LABKIT_HOME=/a/folder/of/yours"
+    if os.environ.get("LABKIT_HOME"):
+        return f"export {folder}, or unset LABKIT_HOME (it is set in the environment, which wins over .env)"
+    if settings.from_dotenv("LABKIT_HOME"):
+        return f"change the line to {folder} in {settings.dotenv_path}"
+    return f"put {folder} into .env"
 
 
 def lab_server(settings: Settings) -> Iterator[Finding]:
@@ -158,7 +171,7 @@ def lab_server(settings: Settings) -> Iterator[Finding]:
         detail = f"{info_or_none.url} runs labkit {info_or_none.version}, installed is {__version__}"
         yield Finding("lab server", "warning", detail, "labkit stop")
     else:
-        yield Finding("lab server", "ok", f"{info_or_none.url} answers")
+        yield Finding("lab server", "ok", f"{info_or_none.url} answers; notebooks use it")
 
 
 def port(settings: Settings) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ True
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
@@ -29,14 +30,17 @@ REGIONS = ("us", "eu", "apac", "jp", "au", "global", "us-gov")
 class UnknownModel(KeyError):
     """No model of that name; the message offers close ones."""
 
-    def __init__(self, name: str, known: tuple[str, ...] = (), *, wanted: str = "model") -> None:
+    def __init__(
+        self, name: str, known: tuple[str, ...] = (), *, wanted: str = "model", choices: tuple[str, ...] = ()
+    ) -> None:
         from difflib import get_close_matches  # only a mistake pays for it
 
         super().__init__(name)
         self.name = name
         self.close = tuple(get_close_matches(name, known, n=3, cutoff=0.5))
         near = f"; did you mean {' or '.join(self.close)}?" if self.close else ""
-        self.message = f"no {wanted} {name!r} in labkit's registry{near}"
+        listed = f"{' It' if near else '; it'} has {', '.join(choices)}"
+        self.message = f"no {wanted} {name!r} in labkit's registry{near}{listed if choices else ''}"
 
     def __str__(self) -> str:  # KeyError would show the repr of its argument
         return self.message
@@ -141,7 +145,9 @@ def find(model_id: str) -> Model:
     registry = _load()
     name = registry.names.get(model_id) or registry.names.get(_bare(model_id))
     if name is None:
-        raise UnknownModel(model_id, tuple(registry.names))
+        known = tuple(registry.names)
+        unknown = UnknownModel(model_id, known)
+        raise unknown if unknown.close else UnknownModel(model_id, known, choices=_relatives(model_id))
     return registry.rows[name]
 
 
@@ -170,9 +176,10 @@ def model(provider: str, tier: str = "small", *, today: date | None = None) -> s
     """
     course = _load().course
     if provider not in course:
-        raise UnknownModel(provider, tuple(course), wanted="provider")
+        raise UnknownModel(provider, tuple(course), wanted="provider", choices=tuple(course))
     if tier not in course[provider]:
-        raise UnknownModel(tier, tuple(course[provider]), wanted=f"{provider} model for")
+        tiers = tuple(course[provider])
+        raise UnknownModel(tier, tiers, wanted=f"{provider} model for", choices=tiers)
     row = find(course[provider][tier])
     return row.id if tier == "retired" else _living(row, today or date.today()).id
 
@@ -192,6 +199,15 @@ def checked() -> date:
 def price_gaps() -> dict[str, dict[str, Any]]:
     """Prices for rows that the price file lacks, by price key: `labkit.prices` reads these."""
     return _load().prices
+
+
+def _relatives(model_id: str) -> tuple[str, ...]:
+    """Models that answer and belong to the provider whose naming an unknown id follows; else one a provider."""
+    start = re.split(r"[-.\d]", _bare(model_id))[0]
+    providers = [m.provider for m in models() if start and m.id.startswith(start)]
+    if providers:
+        return tuple(m.id for m in models(providers[0], kind="chat"))
+    return tuple(model(provider) for provider in PROVIDERS)
 
 
 def _living(row: Model, today: date) -> Model:

@@ -148,7 +148,8 @@ class Session:
         footer = " · ".join(
             [f"lab server {self.url}", seed, *budget, f"labkit {__version__}", f"prices: {price_source}"]
         )
-        return StatusTable([self._row(provider) for provider in PROVIDERS.values()], footer, self._server.notices)
+        notices = (*self.settings.notices, *self._server.notices)
+        return StatusTable([self._row(provider) for provider in PROVIDERS.values()], footer, notices)
 
     def show(self) -> None:
         """Show the status table: displayed in a notebook, printed in a script."""

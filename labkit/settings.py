@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ from labkit.providers import LAB_PREFIX, PROVIDERS
 from labkit.secret import Secret
 
 PREFIX = "LABKIT_"
+ELSEWHERE = ("CHECKS", "DEBUG", "GRADING", "SESSION_URL")
+"""Names after the prefix that other parts of labkit read from the environment by themselves."""
 EXPECTED = {
     "live": f"names out of {', '.join(PROVIDERS)}, with commas between them",
     "budget_usd": "an amount in US dollars, zero or more, such as 1 or 0.25",
@@ -67,6 +70,7 @@ class Settings(BaseSettings):
 
     _dotenv: dict[str, Secret] = PrivateAttr(default_factory=dict)
     _dotenv_path: Path | None = PrivateAttr(default=None)
+    _notices: tuple[str, ...] = PrivateAttr(default=())
 
     @field_validator("live", mode="before")
     @classmethod
@@ -102,6 +106,11 @@ class Settings(BaseSettings):
     def dotenv_path(self) -> Path | None:
         """The `.env` that was read, if there is one."""
         return self._dotenv_path
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """A sentence for each LABKIT_ name in the environment or `.env` that nothing reads: mostly a misspelled one."""
+        return self._notices
 
     def from_dotenv(self, name: str) -> Secret | None:
         """A value of `.env`, such as a provider's key. Empty counts as absent."""
@@ -140,6 +149,7 @@ def load(**overrides: Any) -> Settings:
         raise _as_sentence(error, given, absent, path) from None
     settings._dotenv = {name: Secret(text) for name, text in values.items()}
     settings._dotenv_path = path
+    settings._notices = tuple(_unread(values, path))
     return settings
 
 
@@ -172,6 +182,18 @@ def read_dotenv(path: Path) -> dict[str, str]:
             raise SettingsError(message, name=".env")
     read = dotenv_values(path, encoding="utf-8-sig")
     return {name: value for name, value in read.items() if value is not None}
+
+
+def _unread(dotenv: dict[str, str], path: Path | None) -> Iterator[str]:
+    from difflib import get_close_matches
+
+    known = [f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *ELSEWHERE)]
+    places = [(name, "the environment") for name in os.environ] + [(name, str(path)) for name in dotenv]
+    for name, place in places:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            close = get_close_matches(name.upper(), known, n=1, cutoff=0.75)
+            meant = f"did you mean {close[0]}?" if close else f"settings are {', '.join(known)}."
+            yield f"{name} in {place} is no setting of labkit, so it changes nothing: {meant}"
 
 
 def _as_sentence(

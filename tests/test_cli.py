@@ -63,8 +63,9 @@ def test_notebooks_use_the_server_that_serve_runs(serving: subprocess.Popen[str]
 def test_serve_beside_a_running_server_leaves_that_one_in_charge(lab_home: Path) -> None:
     first = daemon.ensure_running(load())
     command = [sys.executable, "-m", "labkit", "serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as second:
         assert first.url not in second.stdout.readline()
+        assert f"notebooks use the lab server at {first.url}; for this one" in second.stderr.readline()
         assert daemon.status(load()) == first
         second.send_signal(signal.SIGINT)
     assert daemon.status(load()) == first
@@ -82,6 +83,29 @@ def test_serve_on_a_port_in_use_says_so_and_how_to_go_on(lab_home: Path) -> None
     assert "--port" in done.stderr
 
 
+def test_serve_on_an_address_of_another_machine_names_the_host(lab_home: Path) -> None:
+    done = labkit_command("serve", "--host", "192.0.2.1")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "--host must be an address of this machine" in done.stderr and "--port" not in done.stderr
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"# nobody yet\n\n", "holds no key"), (b"\xff\xfe", "not UTF-8")])
+def test_serve_with_a_keys_file_that_admits_nobody_is_refused(
+    lab_home: Path, tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "keys.txt").write_bytes(content)
+    done = labkit_command("serve", "--keys", str(tmp_path / "keys.txt"))
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_serve_passes_on_what_the_server_takes(lab_home: Path) -> None:
+    done = labkit_command("serve", "--relay", "http://127.0.0.1:9/v1", "--self-hosted", "off")
+    assert done.returncode == 2
+    assert done.stderr == "labkit serve: --relay needs --relay-model, the upstream's name of its model.\n"
+
+
 def test_status_and_stop_with_and_without_a_server(lab_home: Path) -> None:
     idle = labkit_command("status")
     assert (idle.returncode, idle.stdout.startswith("No lab server is running")) == (1, True)
@@ -96,7 +120,9 @@ def test_status_and_stop_with_and_without_a_server(lab_home: Path) -> None:
 
 def test_models_of_one_provider(lab_home: Path) -> None:
     lines = labkit_command("models", "anthropic").stdout.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == [m.id for m in registry.models("anthropic")]
+    table, legend = lines[1 : lines.index("")], lines[lines.index("") + 2 :]
+    assert [line.split()[0] for line in table] == [m.id for m in registry.models("anthropic")]
+    assert {m.sampling for m in registry.models(include_retired=True)} == {line.split()[0] for line in legend}
     assert all(line == line.rstrip() for line in lines)
 
 

@@ -96,10 +96,27 @@ def test_state_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert "LABKIT_HOME" in finding.fix
 
 
+def test_state_folder_is_changed_where_it_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "file" / "home"))
+    assert one(doctor.writable_state).fix.startswith("export LABKIT_HOME=/a/folder/of/yours, or unset LABKIT_HOME")
+    monkeypatch.delenv("LABKIT_HOME")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"LABKIT_HOME={tmp_path / 'file' / 'home'}\n")
+    assert one(doctor.writable_state).fix.endswith(f" in {tmp_path / '.env'}")
+
+
+def test_misspelled_setting_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "CHECKS", ())
+    monkeypatch.setenv("LABKIT_LIV", "openai")
+    assert "did you mean LABKIT_LIVE?" in doctor.report(doctor.examine())
+    assert doctor.report(doctor.examine()).endswith("0 broken, 1 warning, 1 ok")
+
+
 def test_lab_server_absent_well_outdated_and_dead(lab_home: Path) -> None:
     assert "none running" in one(doctor.lab_server).detail
     info = daemon.ensure_running(load())
-    assert one(doctor.lab_server).detail == f"{info.url} answers"
+    assert one(doctor.lab_server).detail == f"{info.url} answers; notebooks use it"
     state = json.loads((lab_home / "server.json").read_text())
     (lab_home / "server.json").write_text(json.dumps({**state, "version": "0.0.1"}))
     assert one(doctor.lab_server).level == "warning"

@@ -116,8 +116,23 @@ def test_asking_for_what_is_not_there_names_what_is() -> None:
         model("antropic")
     with pytest.raises(UnknownModel, match="standard"):
         model("openai", "standart")
-    with pytest.raises(UnknownModel):
+    with pytest.raises(UnknownModel, match="has small, standard, large, sampling, reasoning, retired"):
         model("anthropic", "embedding")
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
+def test_an_id_like_no_other_names_models_of_the_provider_that_it_sounds_like(provider: str) -> None:
+    begin = model(provider).partition("-")[0]
+    with pytest.raises(UnknownModel) as caught:
+        find(f"{begin}-{'xyz' * 20}")
+    assert caught.value.close == ()
+    assert f"; it has {', '.join(m.id for m in models(provider, kind='chat'))}" in str(caught.value)
+
+
+def test_an_id_that_sounds_like_nobody_names_a_model_of_each_provider() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        find("§§§")
+    assert all(model(provider) in str(caught.value) for provider in registry.PROVIDERS)
 
 
 # --- Each row makes sense ---

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,31 @@ def test_provider_keys_of_dotenv_are_kept_apart_and_masked(folder: Path) -> None
     assert settings.from_dotenv("OPENAI_API_KEY") == Secret("sk-proj-abcdefghijkl")
     assert settings.from_dotenv("GEMINI_API_KEY") is None
     assert "abcdef" not in repr(settings) + str(settings) + repr(vars(settings)) + repr(settings._dotenv)
+
+
+@pytest.mark.parametrize(("name", "meant"), [("LABKIT_LIV", "LABKIT_LIVE"), ("LABKIT_GRADNG", "LABKIT_GRADING")])
+def test_misspelled_name_is_told_and_the_known_ones_are_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(meant, "")
+    monkeypatch.setenv(name, "x")
+    told = f"{name} in the environment is no setting of labkit, so it changes nothing: did you mean {meant}?"
+    assert load().notices == (told,)
+
+
+def test_unknown_name_in_dotenv_lists_the_settings(folder: Path) -> None:
+    path = dotenv(folder, "LABKIT_ZZZ=1\nLABKIT_SEED=3\n")
+    (notice,) = load().notices
+    assert notice.startswith(f"LABKIT_ZZZ in {path} ") and "LABKIT_SEED, " in notice
+
+
+def test_every_variable_that_the_package_reads_is_a_known_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = Path(__file__).parent.parent / "labkit"
+    names = {n for file in package.rglob("*.py") for n in re.findall(r'"(LABKIT_[A-Z_]+)"', file.read_text("utf-8"))}
+    assert {"LABKIT_GRADING", "LABKIT_CHECKS", "LABKIT_SESSION_URL"} <= names
+    for name in names:
+        monkeypatch.setenv(name, "")
+    assert load().notices == ()
 
 
 def test_example_file_names_only_settings_that_exist_and_is_valid_uncommented() -> None:
