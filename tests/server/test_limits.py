@@ -1,5 +1,7 @@
 """Token buckets on the lab's clock, and what each provider says when one is empty."""
 
+import asyncio
+
 import anthropic
 import openai
 import pytest
@@ -7,7 +9,7 @@ from google.genai import errors
 
 from labkit import registry
 from labkit.server.clock import Clock
-from labkit.server.limits import Bucket, Limits, Meter
+from labkit.server.limits import Bucket, Limits, Meter, tiers
 
 
 class Hand:
@@ -111,3 +113,76 @@ def test_sdk_waits_as_told_and_succeeds(tenant):
     assert all(patient.chat.completions.create(**ask).choices for _ in range(3))
     entries = tenant.lab("journal")["entries"]
     assert 429 in [e["status"] for e in entries] and max(e["retry"] for e in entries) >= 1
+
+
+# --- tiers, requests at once, budget ---
+
+
+def test_every_tier_is_complete_and_higher_ones_allow_more():
+    rows = [tier.limits for tier in tiers().values()]
+    assert list(tiers()) == ["free", "1", "2", "3", "4", "5"]
+    for name in ("requests_per_minute", "tokens_per_minute", "concurrent", "budget_usd"):
+        values = [getattr(row, name) for row in rows]
+        assert values == sorted(values), name
+
+
+def test_a_tier_sets_the_limits_and_more_can_be_set_on_top(tenant):
+    described = tenant.lab("tenant", {"tier": "free", "limits": {"requests_per_day": 7}})
+    assert described["tier"] == "free" and described["limits"]["requests_per_minute"] == 3
+    assert described["limits"]["requests_per_day"] == described["provider_limits"]["gemini"]["requests_per_day"] == 7
+    assert tenant.lab("tenant", {"tier": "2"})["limits"]["requests_per_day"] is None, "a new tier begins anew"
+    assert tenant.lab("tenant", {"tier": None})["limits"]["requests_per_minute"] == 10_000
+
+
+def test_a_tier_holds_by_provider(tenant):
+    tenant.lab("tenant", {"tier": "free"})
+    answer = tenant.openai.chat.completions.with_raw_response.create(
+        model=registry.model("openai", "sampling"), messages=[{"role": "user", "content": "hi"}]
+    )
+    assert answer.headers["x-ratelimit-limit-requests"] == "3"
+    for _ in range(10):
+        tenant.genai.models.generate_content(model=registry.model("gemini", "small"), contents="hi")
+    with pytest.raises(errors.ClientError):
+        tenant.genai.models.generate_content(model=registry.model("gemini", "small"), contents="hi")
+
+
+def test_an_unknown_tier_is_refused_by_name(tenant):
+    answer = tenant.http.post("/lab/v1/tenant", json={"tier": "6"}, headers={"Authorization": f"Bearer {tenant.key}"})
+    assert answer.status_code == 400 and "free, 1, 2, 3, 4, 5" in answer.json()["error"]["message"]
+
+
+async def test_requests_at_once_are_limited_and_given_back(tenant):
+    tenant.lab("tenant", {"pace": 1, "clock": {"rate": 20}, "limits": {"concurrent": 2}})
+    ask = {"model": registry.model("openai", "sampling"), "messages": [{"role": "user", "content": "What is an API?"}]}
+    async with openai.AsyncOpenAI(api_key=tenant.key, base_url=f"{tenant.url}/v1", max_retries=0) as client:
+        calls = [client.chat.completions.create(**ask) for _ in range(5)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        refused = [a for a in answers if isinstance(a, openai.RateLimitError)]
+        assert len(refused) == 3 and all("concurrent requests: Limit 2" in str(r) for r in refused)
+        assert (await client.chat.completions.create(**ask)).choices
+
+
+async def test_a_stream_that_the_client_leaves_gives_its_place_back(tenant):
+    tenant.lab("tenant", {"pace": 1, "limits": {"concurrent": 1}})
+    ask = {"model": registry.model("openai", "sampling"), "messages": [{"role": "user", "content": "What is an API?"}]}
+    async with openai.AsyncOpenAI(api_key=tenant.key, base_url=f"{tenant.url}/v1", max_retries=8) as client:
+        stream = await client.chat.completions.create(stream=True, **ask)
+        await anext(aiter(stream))
+        await stream.close()
+        tenant.lab("tenant", {"pace": 0})
+        assert (await client.chat.completions.create(**ask)).choices
+
+
+def test_a_spent_budget_is_a_billing_error_apart_from_the_rate(tenant):
+    tenant.chat()
+    tenant.lab("tenant", {"limits": {"budget_usd": 1e-9}})
+    with pytest.raises(openai.RateLimitError) as refusal:
+        tenant.chat()
+    assert (refusal.value.type, refusal.value.code) == ("insufficient_quota", "insufficient_quota")
+    assert "retry-after" not in refusal.value.response.headers
+    with pytest.raises(anthropic.RateLimitError) as refusal:
+        ask = {"model": registry.model("anthropic", "small"), "max_tokens": 9}
+        tenant.anthropic.messages.create(messages=[{"role": "user", "content": "hi"}], **ask)
+    assert refusal.value.body["error"]["details"]["error_code"] == "enforced_spend_limit_reached"
+    tenant.lab("tenant", {"limits": {"budget_usd": 1.0}})
+    assert tenant.chat().choices
