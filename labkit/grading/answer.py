@@ -54,7 +54,7 @@ class Answer:
         self.calls = 0
         """How often the check ran code of the student's."""
         self.refusals: list[str] = []
-        """What servers refused, in all of this check's calls: "401: Incorrect API key provided."."""
+        """What servers refused, in all of this check's calls: "401: Incorrect API key provided"."""
         self.rng = rng
         """Draws probe inputs. Seeded, and the seed is in the result, so that a grade can be repeated."""
 

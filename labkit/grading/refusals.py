@@ -28,8 +28,8 @@ def short(text: str, longest: int = LONGEST) -> str:
 
 
 def refusal(response: Any) -> str:
-    """Status and the provider's own message of a refused request: "401: Incorrect API key provided."."""
-    return f"{response.status_code}: {short(_message(response))}"
+    """Status and the provider's own message of a refused request: "401: Incorrect API key provided"."""
+    return f"{response.status_code}: {short(_message(response)).rstrip('.')}"
 
 
 def refusal_of(error: BaseException) -> str:

@@ -47,7 +47,7 @@ class Outcome(TypedDict):
     trouble: NotRequired[Trouble]
     sentence: NotRequired[str]
     refused: NotRequired[list[str]]
-    """What servers refused meanwhile, as "401: Incorrect API key provided."; absent if nothing."""
+    """What servers refused meanwhile, as "401: Incorrect API key provided"; absent if nothing."""
 
 
 class Workspace:

@@ -160,7 +160,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
         {
             "why": "takes a cut answer for an answer",
             "old": 'if choice.finish_reason != "length" or caps[-1] >= top_cap:',
-            "new": "if choice.message.content or len(caps) > 12:",
+            "new": "if choice.message.content is not None:",
             "costs": 2,
         },
         {

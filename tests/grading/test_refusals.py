@@ -31,7 +31,7 @@ def test_an_exception_of_an_sdk_is_told_in_the_providers_words() -> None:
     outcome = call(too_hot)
     with pytest.raises(APIStatusError) as caught:
         too_hot()
-    message = caught.value.response.json()["error"]["message"]
+    message = caught.value.response.json()["error"]["message"].rstrip(".")
     assert outcome["trouble"] == "refused"
     assert outcome["sentence"] == f"`f` raised BadRequestError: the server answered 400: {message}"
     assert "\\" not in outcome["sentence"] and outcome["refused"] == [f"400: {message}"]
