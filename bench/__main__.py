@@ -1,7 +1,7 @@
 """`make bench`: how long what a reader does takes on this machine.
 
-    python -m bench            all of it, about half a minute
-    python -m bench streams    what has "streams" in its name
+    python -m bench            all of it, some minutes: the server's comparison (bench/server.py) comes last
+    python -m bench streams    what has "streams" in its name; "server" is the comparison alone
 
 Each line is the best and the median of some runs, of one action with a realistic input. Nothing here passes or fails:
 the limits that must hold are tests.
@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from bench import server
 
 RUNS = 5
 STREAMS = 200
@@ -89,6 +91,9 @@ def main(only: str = "") -> None:
         if only in action.__name__:
             seconds = [action() for _ in range(RUNS)]
             print(f"{action.__name__:40} {_shown(min(seconds))} {_shown(statistics.median(seconds))}", flush=True)
+    if only in "server":
+        print()
+        server.main([])
 
 
 def _shown(seconds: float) -> str:
