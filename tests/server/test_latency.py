@@ -1,5 +1,7 @@
 """Modelled latency, and what happens when the client does not wait for the end."""
 
+import math
+import statistics
 import time
 
 import httpx
@@ -30,17 +32,15 @@ def test_pace_scales_the_modelled_latency(tenant):
     assert 0.6 < waited / (0.2 * modelled) < 1.7, "jitter spreads it by some 12 percent"
 
 
-def test_jitter_repeats_with_the_seed_and_spreads_without(tenant):
-    def waits() -> list[float]:
-        tenant.lab("reset", {})
-        tenant.lab("tenant", {"pace": 1, "seed": 4, "clock": {"rate": 50}})
-        for _ in range(5):
-            tenant.chat(temperature=0)
-        return [e["timing"]["wait_ms"] for e in tenant.lab("journal")["entries"]]
+def test_jitter_repeats_with_the_seed_and_spreads():
+    from labkit.server.latency import SPREAD, Latency
+    from labkit.server.tenants import Tenant
 
-    first, again = waits(), waits()
-    assert max(abs(a - b) for a, b in zip(first, again, strict=True)) < 0.4 * (max(first) - min(first))
-    assert max(first) > 1.05 * min(first)
+    drawn = [Latency(Tenant("lab-j", seed=4)).jitter() for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    latency = Latency(Tenant("lab-j", seed=4))
+    logs = [math.log(latency.jitter()) for _ in range(2_000)]
+    assert abs(statistics.mean(logs)) < 0.02 and abs(statistics.stdev(logs) - SPREAD) < 0.02
 
 
 def test_load_stretches_the_first_token():
