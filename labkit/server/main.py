@@ -25,7 +25,7 @@ from pathlib import Path
 import uvicorn
 
 from labkit import __version__, prices, registry, tokens
-from labkit.engine.base import O200K
+from labkit.engine.base import O200K, Engine, Prompt, Turn
 from labkit.engine.embedded import EmbeddedEngine
 from labkit.server.app import LOOPBACK_HOSTS, App, Lab
 from labkit.server.connection import LabHttp
@@ -172,13 +172,15 @@ def _configured(app: Application) -> uvicorn.Config:
     )
 
 
-def _warm_up() -> None:
-    """Read the tokenizer's ranks and the prices now, so that no request waits for them."""
+def _warm_up(engine: Engine) -> None:
+    """Read the tokenizer's ranks, the prices and what the engine builds at first use, so that no request waits."""
     encoding = tokens.encoding(O200K.encoding)
     # Python's table of ranks, 25 MB, is what the tokenizer's own (in Rust) was built from; nothing asks for it again.
     encoding._mergeable_ranks = {}
     for model in registry.models(kind="chat"):
         prices.price(model.id)
+    if isinstance(engine, EmbeddedEngine):
+        engine.open(Prompt((Turn("user", "hello"),))).distribution()
     _settle()
 
 
@@ -222,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     app = App(lab)
     lab.listeners = Listeners(app, _configured)
-    _warm_up()
+    _warm_up(lab.engine)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     self_hosted = options.self_hosted == "auto"
     server = _Server(_configured(app), lab, url, options.state, options.idle_minutes * 60, self_hosted=self_hosted)
