@@ -298,12 +298,14 @@ def _best(tools: Sequence[Tool], text: str) -> tuple[int, float]:
 def _items(tool: Tool, text: str, tier: str) -> list[str]:
     """The text once for each of several things in a row that one parameter takes: Paris and London."""
     source = PromptSource(Reading(text, text, "", tier))
-    for field in _plain_fields(tool):
+    fields = _plain_fields(tool)
+    for field in fields:
         kinds = source.wanted(field).kinds
         kind = next((k for k in kinds if k in _SEVERAL), None)
         if field.kind != "string" or kind is None:
             continue
-        rivals = [f for f in _plain_fields(tool) if f is not field and f.kind == "string" and kind in source.wanted(f).kinds[:2]]
+        strings = [f for f in fields if f is not field and f.kind == "string"]
+        rivals = [f for f in strings if kind in source.wanted(f).kinds[:2]]
         row = _in_a_row(text, [m for m in source.found if m.kind == kind])
         if len(row) > 1 and not rivals:
             start, end = row[0].start, row[-1].end

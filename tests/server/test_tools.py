@@ -17,7 +17,7 @@ GEMINI = registry.model("gemini", "sampling")
 WEATHER = "What is the weather in Paris?"
 SCHEMA = {
     "type": "object",
-    "properties": {"city": {"type": "string", "description": "the name of a city"}},
+    "properties": {"city": {"type": "string", "description": "the city"}},
     "required": ["city"],
     "additionalProperties": False,
 }
