@@ -135,6 +135,7 @@ class Exchange:
         seed = self._seed() if request.seed is None else request.seed
         try:
             if isinstance(self.engine, RelayEngine):
+                seed = self.tenant.draw_seed() if seed is None else seed
                 self.generation = RelayedGeneration(request, self.engine, seed, use)
             else:
                 self.generation = SampledGeneration(request, self.engine, seed, use)
@@ -143,8 +144,11 @@ class Exchange:
         self.latency.in_flight += 1
         return self.generation
 
-    def _seed(self) -> int:
-        return self.line.seed if self.line else self.tenant.draw_seed()
+    def _seed(self) -> int | None:
+        """Where the text comes from when the request has no seed; None from anywhere."""
+        if self.line:
+            return self.line.seed
+        return None if self.tenant.seed is None else self.tenant.draw_seed()
 
     def admit(self, model: Model, prompt_tokens: int) -> None:
         """Take one request and its prompt from the rate limit.

@@ -236,7 +236,7 @@ def completion_bytes(generation: Generation) -> bytes:
     if len(choice.parts) > 1:
         return dump(chat_completion(generation))
     model, finish = dump_text(generation.request.model.id), FINISH[choice.finish or "stop"].encode()
-    usage = dump(usage_object(generation))
+    usage = usage_bytes(generation)
     return _PLAIN % (new_id().encode(), time.time(), model, dump_text(choice.text), finish, usage)
 
 
@@ -279,7 +279,7 @@ def usage_object(generation: Generation) -> dict[str, Any]:
         "total_tokens": usage.total,
         "prompt_tokens_details": {
             "cached_tokens": usage.cached,
-            "cache_write_tokens": usage.cache_write,
+            "cache_write_tokens": usage.cache_write + usage.cache_write_long,
             "audio_tokens": 0,
         },
         "completion_tokens_details": {
@@ -289,6 +289,20 @@ def usage_object(generation: Generation) -> dict[str, Any]:
             "rejected_prediction_tokens": 0,
         },
     }
+
+
+_USAGE = (
+    b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,"prompt_tokens_details":{"cached_tokens":%d,'
+    b'"cache_write_tokens":%d,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":%d,"audio_tokens":0,'
+    b'"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}'
+)
+
+
+def usage_bytes(generation: Generation) -> bytes:
+    """`usage_object` as JSON."""
+    usage = generation.usage
+    written = usage.cache_write + usage.cache_write_long
+    return _USAGE % (usage.prompt, usage.output, usage.total, usage.cached, written, usage.reasoning)
 
 
 def logprobs_object(scores: Sequence[TokenScore]) -> dict[str, Any]:
@@ -329,7 +343,7 @@ def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
         finish = FINISH[choice.finish or "stop"].encode()
         yield b'%s{"index":%d,"delta":{},"logprobs":null,"finish_reason":"%s"}%s' % (head, choice.index, finish, end)
     if with_usage:
-        yield head + b'],"usage":' + dump(usage_object(generation)) + b"}\n\n"
+        yield head + b'],"usage":' + usage_bytes(generation) + b"}\n\n"
     yield b"data: [DONE]\n\n"
 
 
