@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from labkit.engine import choices, prose, sentiment
+from labkit.engine import choices, prose, readers, sentiment
 from labkit.engine.mentions import CURRENCIES, Mention, made_up, mentions
 from labkit.engine.properties import Wanted, hints_of, wanted, words_of
 from labkit.engine.reading import Reading
@@ -174,6 +174,8 @@ class PromptSource:
     def _claims(self, field: Field) -> list[_Claim]:
         want = self._wanted(field)
         claims = [*self._labelled(field, want), *self._mentioned(field, want), *self._by_pattern(field)]
+        if field.kind == "string" and self.reading.tier != "small":
+            claims += [_Claim(*found) for found in readers.read(self.text, want.words, want.hints)]
         claims += self._told(want)
         if self.whole and self.reading.history and not any(c.score > 0.4 for c in claims):
             earlier = PromptSource(self.reading, self.reading.history, self.about)

@@ -50,7 +50,7 @@ _AMOUNT = r"(?P<amount>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<scale> ?(?
 _MONEY = (
     re.compile(rf"(?P<symbol>[$€£¥₩₹]) ?{_AMOUNT}"),
     re.compile(rf"\b(?P<code>{'|'.join(CURRENCIES)}) ?{_AMOUNT}"),
-    re.compile(rf"(?<![\w.,]){_AMOUNT} ?(?P<code>{'|'.join(CURRENCIES)}|[$€£¥₩₹]|(?:{'|'.join(_UNITS)})s?\b)", re.IGNORECASE),
+    re.compile(rf"(?<![\w.,]){_AMOUNT} ?(?P<code>(?:{'|'.join(CURRENCIES)})\b|[$€£¥₩₹]|(?:{'|'.join(_UNITS)})s?\b)", re.IGNORECASE),
 )
 _SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "billion": 1e9}
 _PLAIN = {
@@ -58,7 +58,7 @@ _PLAIN = {
     "url": re.compile(r"\b(?:https?://|www\.)[^\s<>\"'()]+[^\s<>\"'().,;:!?]"),
     "phone": re.compile(r"(?<![\w.-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\)[ .-]?)?\d{2,4}(?:[ .-]\d{2,4}){1,4}(?![\w-])"),
     "time": re.compile(
-        r"\b(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)(?: ?(?P<half>[ap])\.?m\b\.?)?|\b(?P<full>1[0-2]|[1-9]) ?(?P<half2>[ap])\.?m\b\.?",
+        r"\b(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)(?: ?(?P<half>[ap])(?:m\b|\.m\.))?|\b(?P<full>1[0-2]|[1-9]) ?(?P<half2>[ap])(?:m\b|\.m\.)",
         re.IGNORECASE,
     ),
     "percent": re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?(?:%|per ?cent\b)"),
@@ -70,8 +70,13 @@ _NUMBER_WORD = re.compile(r"\b(" + "|".join(w for w in NUMBER_WORDS if w != "zer
 _LARGER_WORDS = {"thirty": 30, "forty": 40, "fifty": 50, "hundred": 100}
 _NAME_WORD = r"[A-Z][a-zà-öø-ÿA-Z'’-]*[a-zà-öø-ÿ]|[À-ÖØ-Þ][\w'’-]+"
 _CAPITALISED = re.compile(
-    rf"(?:{_NAME_WORD}|[A-Z]{{2,5}}(?![\w-]))(?:(?: | (?:de|da|van|von|der|del|di|la|of) | & )(?:{_NAME_WORD}|[A-Z]\.|[A-Z]{{2,5}}(?![\w-])))*"
+    rf"(?:(?:Mr|Mrs|Ms|Dr|Prof|St)\. )?(?:{_NAME_WORD}|[A-Z]{{2,5}}(?![\w-]))"
+    rf"(?:(?: | (?:de|da|van|von|der|del|di|la|of) | & )(?:{_NAME_WORD}|[A-Z]\.(?= [A-Z])|[A-Z]{{2,5}}(?![\w-])))*"
 )
+_OF_NAMES = frozenset("University Bank Ministry Institute Museum School College Bay Isle Department Council Society Academy Church City Port Republic Cape".split())
+_SENTENCE_START = re.compile(r"(?:^|[.!?:\n>\"“]\s*|[-*•]\s+)$")
+_LOWER_PLACE = re.compile(r"\b(?:in|at|from|to|for|near|and|or|visit|visiting)\s+([a-zà-ÿ]+(?: [a-zà-ÿ]+)?)")
+_NOT_LOWER = frozenset({"Nice", "Cork", "Sofia", "Florence", "Turkey", "Chile", "Perth"})
 _LOCATED = re.compile(r"\b(?:in|at|from|to|near|via|towards|located|based)\s+(?:the\s+|downtown\s+|central\s+)?$", re.IGNORECASE)
 _STREET = re.compile(rf"\b\d{{1,5}}[a-z]? (?:{_NAME_WORD})(?: (?:{_NAME_WORD}))* (?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Square|Way|Drive|Close|Court|Place)\b\.?")
 _NOT_NAMES = frozenset(
@@ -222,15 +227,41 @@ def _stands_before_of(text: str, end: int) -> bool:
 def _named(text: str, tier: str) -> Iterator[Mention]:
     """People, organisations, places and other names, by lists and by form."""
     for m in _CAPITALISED.finditer(text):
-        yield from _classified(text, *m.span(), tier)
+        for start, end in _parts_of_name(m[0], m.start()):
+            yield from _classified(text, start, end, tier)
+    if tier != "small":
+        for m in _LOWER_PLACE.finditer(text):
+            yield from _lower_place(m)
+
+
+def _lower_place(m: re.Match[str]) -> Iterator[Mention]:
+    """A city or country without its capital letter: "weather in tokyo"."""
+    known = gazetteer()
+    for written in (m[1], m[1].split(" ")[0]):
+        name = written.title()
+        detail = "city" if name in known["city"] else "country" if name in known["country"] else ""
+        if detail and name not in _NOT_LOWER:
+            yield Mention("place", written, name, m.start(1), m.start(1) + len(written), LIKELY, detail)
+            return
+
+
+def _parts_of_name(name: str, start: int) -> Iterator[tuple[int, int]]:
+    """`Elena Vasquez of Harbour Labs` is two names, `University of Oslo` is one."""
+    at = 0
+    for m in re.finditer(" of ", name):
+        if name[at : m.start()].split(" ")[-1] not in _OF_NAMES:
+            yield start + at, start + m.start()
+            at = m.end()
+    yield start + at, start + len(name)
 
 
 def _classified(text: str, start: int, end: int, tier: str) -> Iterator[Mention]:
     """One stretch of capitalised words: what begins a sentence or a request is cut off, then its kind is told."""
     words = text[start:end].split(" ")
-    while words and words[0] in _NOT_NAMES and not (words[0] in ("May", "The") and len(words) == 2 and tier == "large"):
+    first = bool(_SENTENCE_START.search(text[max(0, start - 4) : start]))
+    while words and _no_part_of_name(words, first, tier):
         start += len(words[0]) + 1
-        words = words[1:]
+        words, first = words[1:], False
     while words and (words[-1] in _NOT_NAMES or words[-1].islower() or words[-1] == "&"):
         end -= len(words[-1]) + 1
         words = words[:-1]
@@ -242,8 +273,18 @@ def _classified(text: str, start: int, end: int, tier: str) -> Iterator[Mention]
     kind, confidence, detail = _kind_of(text, written, start, tier)
     if kind == "person" and (bare := _without_title(written)) != written:
         start, written = end - len(bare), bare
-    if kind:
+    if kind and not (kind == "name" and first and len(words) == 1):
         yield Mention(kind, written, written, start, end, confidence, detail)
+
+
+def _no_part_of_name(words: list[str], first: bool, tier: str) -> bool:
+    """Whether the first word only has its capital letter from the beginning of a sentence."""
+    known = gazetteer()
+    if words[0] in _NOT_NAMES:
+        return not (words[0] == "May" and len(words) == 2 and tier == "large")
+    if not first or len(words) < 2 or words[0] in known["given"] or words[0].rstrip(".") in known["title"]:
+        return False
+    return words[1] in known["given"] or words[1].rstrip(".") in known["title"] or " ".join(words[1:]) in known["city"] | known["country"]
 
 
 def _without_title(name: str) -> str:

@@ -40,6 +40,8 @@ EXPANSIONS = 24
 """Expansions that are tried where a keyword can only be checked."""
 TIDY = 0.02
 """Branches less probable than this are left out: a choice as certain as that is no choice."""
+_PLAINEST = ('"unknown"', "null", "0", "1", "false", "[]", "{}", "[0]", '""')
+"""What is tried last."""
 _CHECKED = (
     "not", "if", "oneOf", "uniqueItems", "contains", "patternProperties", "propertyNames", "minProperties",
     "maxProperties", "dependentRequired", "dependentSchemas",
@@ -368,7 +370,9 @@ class _Builder:
         counts: dict[str, float] = {}
         for text in texts:
             counts[text] = counts.get(text, 0.0) + 1.0
-        valid = [(n, (Text(text),)) for text, n in counts.items() if self.validator.admits(schema, json.loads(text))]
+        admitted = {text: n for text, n in counts.items() if self.validator.admits(schema, json.loads(text))}
+        admitted = admitted or {text: 1.0 for text in _PLAINEST if self.validator.admits(schema, json.loads(text))}
+        valid = [(n, (Text(text),)) for text, n in admitted.items()]
         if not valid:
             raise _NoValue(path, "nothing that was tried is admitted")
         return _either(valid)

@@ -68,7 +68,7 @@ def fit(tool: Tool, request: str) -> float:
         return 0.0
     counts = [_count(word, known) for word in words]
     best = max(counts)
-    if best < TOPIC:
+    if best < DESCRIPTION:
         return 0.0
     return 0.45 * best + 0.55 * math.fsum(counts) / len(counts)
 
