@@ -109,5 +109,6 @@ def test_tokens_are_counted_by_the_releases_that_can(seen):
 
 def test_batch_from_file_to_file(seen):
     batch = seen["batches"]
-    assert (batch["begun"], batch["status"], batch["text"]) == ("validating", "completed", seen["chat"]["text"])
+    assert batch["begun"] in ("validating", "in_progress")  # lab time goes on between two calls
+    assert (batch["status"], batch["text"]) == ("completed", seen["chat"]["text"])
     assert batch["lasted"] and batch["listed"] and batch["deleted"]

@@ -14,6 +14,7 @@ QUESTION = [{"role": "user", "content": ASK}]
 
 
 def reasoning(tenant, **params):
+    tenant.lab("tenant", {"seed": 2})
     return tenant.chat(model=REASONER, **params).usage.completion_tokens_details.reasoning_tokens
 
 
@@ -28,6 +29,7 @@ def test_effort_decides_how_much_is_thought_and_the_default_is_the_models_own(te
 
 
 def test_thoughts_are_billed_as_output_and_not_shown(tenant):
+    tenant.lab("tenant", {"seed": 2})
     answer = tenant.chat(model=REASONER, reasoning_effort="high")
     details = answer.usage.completion_tokens_details
     visible = answer.usage.completion_tokens - details.reasoning_tokens
@@ -38,6 +40,7 @@ def test_thoughts_are_billed_as_output_and_not_shown(tenant):
 
 
 def test_a_small_cap_is_eaten_by_thoughts(tenant):
+    tenant.lab("tenant", {"seed": 2})
     answer = tenant.chat(model=REASONER, reasoning_effort="high", max_completion_tokens=40)
     assert (answer.choices[0].finish_reason, answer.choices[0].message.content) == ("length", "")
     assert answer.usage.completion_tokens_details.reasoning_tokens == 40
