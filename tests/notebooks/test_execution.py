@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 SECONDS_PER_LESSON = 180
-"""A guard against a lesson that hangs. A lesson takes under 60 s on two idle cores; beside other tests it takes longer."""
+"""A guard against a lesson that hangs. It takes under 60 s on two idle cores, and longer beside other tests."""
 EXPECTED = "raises-exception"
 
 
