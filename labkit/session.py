@@ -262,6 +262,8 @@ class Session:
 
     def _remember(self, name: str, value: Any) -> None:
         part = value.get("model") if name == "limits" and isinstance(value, dict) else None
+        if name == "tier":  # what was limited before it is forgotten, by the server too
+            self._tuned = {at: known for at, known in self._tuned.items() if at[0] not in ("limits", "tier")}
         if name == "clock":
             value = {k: v for k, v in value.items() if k != "advance_s"}
         known = self._tuned.get((name, part), {}).get(name)

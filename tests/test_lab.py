@@ -13,6 +13,7 @@ import pytest
 import labkit as lk
 from labkit import control, lab
 from labkit.errors import ControlError, NothingRecorded
+from labkit.lab import evidence
 from labkit.sampling import SamplingParams, shape
 from labkit.secret import Secret
 
@@ -61,7 +62,7 @@ def test_entries_can_be_filtered_and_continued_from_a_mark() -> None:
 
 def test_entries_are_fetched_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     ask(5)
-    monkeypatch.setattr(lab, "PAGE", 2)
+    monkeypatch.setattr(evidence, "PAGE", 2)
     assert [entry["id"] for entry in lab.entries()] == [1, 2, 3, 4, 5]
 
 
@@ -208,3 +209,118 @@ def test_self_hosted_server_without_its_port_is_under_a_path(lab_server: Any) ->
             taken.listen()
         found = lab.self_hosted()["tgi"]
     assert found.url == f"{lab_server.url}/tgi" and str(port) in found.reason
+
+
+def test_fault_in_a_with_block_ends_with_it_and_leaves_the_others() -> None:
+    lab.faults("overloaded", start_s=0, provider="gemini")
+    with lab.faults("server_error", start_s=0) as scripted:
+        assert [row["kind"] for row in scripted] == ["overloaded", "server_error"]
+        assert lab.faults()[1]["struck"] == 0
+    assert [row["kind"] for row in lab.faults()] == ["overloaded"]
+    ask()
+
+
+def test_fault_in_a_with_block_ends_when_the_block_raises() -> None:
+    from openai import RateLimitError
+
+    with pytest.raises(RateLimitError, match="quota") as caught, lab.faults("quota", start_s=0):
+        ask()
+    assert caught.value.code == "insufficient_quota"
+    assert lab.faults() == []
+
+
+def test_every_kind_that_is_listed_can_be_scripted() -> None:
+    kinds = lab.fault_kinds()
+    for kind in kinds:
+        lab.faults(kind, next=1, path="/nowhere")
+    assert [row["kind"] for row in lab.faults()] == kinds
+
+
+def test_spent_budget_refuses_until_the_reset() -> None:
+    from openai import RateLimitError
+
+    assert lab.limits(budget_usd=1e-9)["budget_usd"] == 1e-9
+    ask()
+    with pytest.raises(RateLimitError, match="quota"):
+        ask()
+    lab.reset()
+    ask()
+
+
+def test_tier_sets_limits_that_differ_by_provider() -> None:
+    openai, claude = lk.model("openai", "small"), lk.model("anthropic", "small")
+    assert (lab.tier("1"), lab.tier()) == ("1", "1")
+    assert lab.limits(model=openai) == lab.limits()
+    assert lab.limits(model=claude)["requests_per_minute"] < lab.limits(model=openai)["requests_per_minute"]
+    assert lab.limits(concurrent=2)["concurrent"] == 2
+    assert lab.limits(model=claude)["concurrent"] == 2
+    with pytest.raises(ControlError, match="free"):
+        lab.tier("gold")
+
+
+def test_tier_is_remembered_for_a_restart_and_forgets_the_limits_before_it() -> None:
+    lab.limits(requests_per_minute=7)
+    lab.tier("free")
+    allowed = lab.limits()
+    lk.current().control("POST", "reset", body={"settings": True})
+    lk.current()._restore_tenant()
+    assert lab.limits() == allowed
+    assert lab.tier(None) is None
+
+
+def test_ledger_adds_up_to_the_journal_and_counts_what_failed() -> None:
+    from openai import InternalServerError
+
+    ask(2)
+    with lab.faults("server_error", next=1), pytest.raises(InternalServerError):
+        ask()
+    journal, billed = lab.journal(), lab.ledger()
+    assert list(billed.columns) == list(evidence.SUMS)
+    assert (billed["requests"].sum(), billed["errors"].sum()) == (3, 1)
+    assert billed["output"].sum() == journal["output"].sum()
+    assert billed["cost_usd"].sum() == pytest.approx(journal["cost_usd"].sum())
+
+
+def test_ledger_by_day_follows_the_labs_calendar() -> None:
+    ask()
+    lab.clock(advance=86_400)
+    ask()
+    days = lab.ledger(by=("day", "model"))
+    assert list(days["requests"]) == [1, 1]
+    with pytest.raises(ValueError, match="no group"):
+        lab.ledger(by="tag")
+
+
+def test_empty_ledger_has_the_same_columns() -> None:
+    assert list(lab.ledger().columns) == list(evidence.SUMS)
+    assert lab.ledger().empty
+
+
+def test_sleep_is_in_lab_seconds() -> None:
+    lab.clock(minute=0.06)
+    before = lab.clock()["now"]
+    lab.sleep(60)
+    assert lab.clock()["now"] >= before + 60
+
+
+def test_sleeper_wakes_when_the_clock_jumps() -> None:
+    import asyncio
+
+    async def both() -> None:
+        sleeper = asyncio.create_task(lab.asleep(86_400))
+        while not sleeper.done():  # the first jump may come before the sleeper has looked at the clock
+            await asyncio.to_thread(lab.clock, advance=86_400)
+
+    asyncio.run(asyncio.wait_for(both(), 20))
+
+
+def test_journal_tells_times_faults_and_who_left() -> None:
+    from openai import InternalServerError
+
+    with lab.faults("server_error", next=1), pytest.raises(InternalServerError):
+        ask()
+    ask()
+    table = lab.journal()
+    assert table["time"].is_monotonic_increasing
+    assert list(table["fault"].fillna("")) == ["server_error", ""]
+    assert not table["disconnected"].any()

@@ -228,13 +228,17 @@ class Control:
                 "invalid_request", f"Give one of next, every, rate or start_s, got {triggers}.", param="next"
             )
         fault = Fault(**{name: value for name, value in body.items() if value is not None})
-        tenant.part(Faults).scripted.append(fault)
+        tenant.part(Faults).add(fault)
         return Response.json(fault.described())
 
     async def clear_faults(self, request: Request) -> Answer:
-        tenant = self.subject(request)
-        tenant.part(Faults).scripted.clear()
-        return Response.json({"faults": [], "kinds": KINDS})
+        """All of them, or with `?id=` one."""
+        faults = self.subject(request).part(Faults)
+        if "id" in request.query:
+            faults.take_back(_number(request.query, "id", 0))
+        else:
+            faults.scripted.clear()
+        return await self.faults(request)
 
     async def distribution(self, request: Request) -> Answer:
         """The model's exact distribution over the next token, before any sampling parameter: the tokens that stand

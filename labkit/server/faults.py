@@ -86,6 +86,8 @@ class Fault:
     """Lab seconds of delay; for rate_limit the hint when to retry."""
     seen: int = 0
     struck: int = 0
+    id: int = 0
+    """Of this tenant's faults, from 1: what one is taken back by."""
     _rng: Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -131,6 +133,16 @@ class Faults:
     def __init__(self, tenant: Tenant) -> None:
         self._clock = tenant.clock
         self.scripted: list[Fault] = []
+        self._last = 0
+
+    def add(self, fault: Fault) -> None:
+        self._last += 1
+        fault.id = self._last
+        self.scripted.append(fault)
+
+    def take_back(self, fault_id: int) -> None:
+        """One that is gone already stays gone."""
+        self.scripted = [fault for fault in self.scripted if fault.id != fault_id]
 
     def pick(self, provider: str, path: str, model: str | None) -> Fault | None:
         now = self._clock.now()
