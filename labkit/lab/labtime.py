@@ -6,7 +6,6 @@ Windows, lifetimes, waits and batch durations of the lab server are in lab secon
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from labkit.session import current
@@ -45,6 +44,8 @@ def sleep(seconds: float) -> None:
 
 async def asleep(seconds: float) -> None:
     """The same for a coroutine: other tasks go on meanwhile."""
+    import asyncio
+
     until = (await asyncio.to_thread(clock))["now"] + seconds
     while pause := await asyncio.to_thread(_real_seconds_to, until):
         await asyncio.sleep(min(pause, LOOK_S))
