@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from labkit.ledger import Ledger
 
 T = TypeVar("T")
+ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -189,7 +190,7 @@ def chat(line: Line, call: Call, connect: Callable[[], Any]) -> Flow[ChatRespons
 
 def request_id_of(answer: Answer, headers: Mapping[str, str]) -> str | None:
     """The provider's name for a request, to quote when asking its support."""
-    return answer.request_id or headers.get("x-request-id") or headers.get("request-id")
+    return answer.request_id or next((headers[name] for name in ID_HEADERS if name in headers), None)
 
 
 def sent(line: Line, model: str, bill: Charge, send: Callable[[int], Flow[T]]) -> Flow[T]:

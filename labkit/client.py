@@ -90,8 +90,8 @@ class LLMClient:
     ) -> None:
         """
         Args:
-            provider: "openai", "anthropic", "gemini", "azure", "litellm", "compatible", or "provider/model". Left out,
-                the registry knows whose `model` is; without both it is OpenAI.
+            provider: "openai", "anthropic", "gemini", "azure", "bedrock", "litellm", "compatible", or "provider/model".
+                Left out, the registry knows whose `model` is; without both it is OpenAI.
             model: by default the course's model of this provider and `tier`.
             base_url, api_key: for "compatible": any server that speaks OpenAI's protocol.
             retry: attempts in all, or a tenacity policy.
@@ -358,8 +358,6 @@ def _default_model(provider: str, tier: str) -> str:
 def _maker(model: str) -> str:
     """Whose model this is."""
     provider = registry.find(model).provider
-    if provider == "bedrock":
-        raise UserError(f"{model} is served by AWS Bedrock, which LLMClient does not speak to yet.")
     return "compatible" if provider == "self-hosted" else provider
 
 

@@ -15,6 +15,7 @@ ADAPTERS = {
     "anthropic": "anthropic:AnthropicAdapter",
     "gemini": "gemini:GeminiAdapter",
     "azure": "azure:AzureAdapter",
+    "bedrock": "bedrock:BedrockAdapter",
     "compatible": "compatible:CompatibleAdapter",
     "litellm": "litellm:LiteLLMAdapter",
 }

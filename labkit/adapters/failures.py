@@ -29,13 +29,25 @@ QUOTA_CODES = frozenset(
         "organization_usage_limit_exceeded",
         "enforced_spend_limit_reached",
         "contract_spend_limit_reached",
+        "ServiceQuotaExceededException",
     }
 )
-"""429s that no waiting mends. Sources: OpenAI's error codes guide and Anthropic's errors page, October 2026."""
-TROUBLE = ("overloaded", "server_error", "api_error", "unavailable", "timeout", "internal")
+"""429s that no waiting mends. Sources: OpenAI's error codes guide and Anthropic's errors page, October 2026;
+Bedrock's, a 400 there, from botocore's service model."""
+TOO_FAST = ("rate_limit", "throttling")
+TROUBLE = ("overloaded", "server_error", "api_error", "unavailable", "timeout", "internal", "modelstreamerror")
 """Parts of the codes that error events inside a stream carry when the provider is in trouble: no status comes there."""
-NETWORK = ("httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "anyio", "ssl")
-UNREADABLE = ("UnknownApiResponseError", "APIResponseValidationError")
+PASSING = (408, 409, 424)
+"""Refusals below 500 that are not the caller's fault; 424 is Bedrock's for a model that broke."""
+NETWORK = ("httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "anyio", "ssl", "urllib3")
+UNREADABLE = (
+    "UnknownApiResponseError",
+    "APIResponseValidationError",
+    "ResponseParserError",
+    "ChecksumMismatch",
+)
+BROKEN = ("APIConnectionError", "HTTPClientError")
+"""Base classes with which the SDKs say that no answer came, or not all of it."""
 
 
 def as_call_error(error: Exception, adapter: Adapter, model: str) -> CallError | None:
@@ -62,13 +74,13 @@ def as_call_error(error: Exception, adapter: Adapter, model: str) -> CallError |
 
 
 def _kind(failure: Failure) -> type[CallError]:
-    status, code = failure.status, failure.code or ""
-    if code in QUOTA_CODES:
+    status, code = failure.status, (failure.code or "").lower()
+    if failure.code in QUOTA_CODES:
         return QuotaExceeded
-    if status == 429 or "rate_limit" in code:
+    if status == 429 or any(word in code for word in TOO_FAST):
         return RateLimited
     in_trouble = status is None and any(word in code for word in TROUBLE)
-    return Overloaded if status in (408, 409) or (status or 0) >= 500 or in_trouble else ProviderRefused
+    return Overloaded if status in PASSING or (status or 0) >= 500 or in_trouble else ProviderRefused
 
 
 def _kind_of_transport(error: Exception) -> type[CallError] | None:
@@ -77,7 +89,8 @@ def _kind_of_transport(error: Exception) -> type[CallError] | None:
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
         return CallTimeout
     from_network = type(error).__module__.partition(".")[0] in NETWORK
-    if from_network or isinstance(error, OSError) or type(error).__name__ == "APIConnectionError":
+    named = any(base.__name__ in BROKEN for base in type(error).__mro__)
+    if from_network or isinstance(error, OSError) or named:
         return ConnectionFailed
     return None
 

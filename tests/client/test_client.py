@@ -17,7 +17,7 @@ from labkit.registry import UnknownModel
 from labkit.session import Session
 from labkit.usage import Usage
 
-PROVIDERS = ("openai", "anthropic", "gemini", "azure", "vllm", "ollama")
+PROVIDERS = ("openai", "anthropic", "gemini", "azure", "bedrock", "vllm", "ollama")
 QUESTION = "What is an API?"
 
 pytestmark = pytest.mark.usefixtures("session")
@@ -146,7 +146,7 @@ def test_threads_share_one_client() -> None:
     assert len(texts) == 8 and len(set(texts)) == 1
 
 
-@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini", "bedrock"])
 def test_each_event_loop_has_a_client_and_leaves_none_open(provider: str) -> None:
     client = LLMClient(provider)
     for _ in range(2):
@@ -164,7 +164,7 @@ def test_without_a_session_nothing_is_sent(session: Session) -> None:
 # --- Repeating ---
 
 
-@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini", "bedrock"])
 def test_passing_trouble_is_repeated_and_counted(provider: str) -> None:
     lk.lab.faults("overloaded", next=2)
     answer = LLMClient(provider, retry=quick(3)).chat(QUESTION)
@@ -260,7 +260,7 @@ def test_embeddings_that_cannot_be() -> None:
         LLMClient("openai").embed([])
 
 
-@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini", "bedrock"])
 def test_counted_here_and_asked_for_agree_with_the_bill(provider: str) -> None:
     client = LLMClient(provider)
     counted = client.count_tokens(QUESTION, system="Be brief.")

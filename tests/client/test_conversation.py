@@ -10,7 +10,7 @@ from labkit.errors import CallError, UserError
 
 pytestmark = pytest.mark.usefixtures("session")
 
-PROVIDERS = ("openai", "anthropic", "gemini")
+PROVIDERS = ("openai", "anthropic", "gemini", "bedrock")
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

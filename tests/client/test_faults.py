@@ -19,7 +19,7 @@ from labkit.usage import Usage
 pytestmark = pytest.mark.usefixtures("session")
 
 QUESTION = "Explain recursion in three sentences."
-PROVIDERS = ("openai", "anthropic", "gemini")
+PROVIDERS = ("openai", "anthropic", "gemini", "bedrock")
 REFUSALS = {
     "context_exceeded": e.ProviderRefused,
     "unauthorized": e.ProviderRefused,

@@ -164,15 +164,15 @@ def test_an_estimate_takes_the_dearest_course() -> None:
 
 @pytest.mark.usefixtures("session")
 def test_calls_are_in_the_users_ledger_and_agree_with_the_server() -> None:
-    for provider in ("openai", "anthropic", "gemini"):
+    for provider in ("openai", "anthropic", "gemini", "bedrock"):
         LLMClient(provider, tag="lesson").chat("Hi")
     LLMClient("openai").embed("Hi")
     mine, theirs = lk.ledger.table(), lk.lab.journal()
-    assert list(mine["kind"]) == ["chat", "chat", "chat", "embed"]
+    assert list(mine["kind"]) == ["chat"] * 4 + ["embed"]
     assert list(mine["cost_usd"]) == pytest.approx(list(theirs["cost_usd"]))
     for name in ("input", "cached", "cache_write", "output", "reasoning"):
         assert list(mine[name]) == list(theirs[name])
-    assert list(mine["tag"]) == ["lesson"] * 3 + [""] and set(mine["mode"]) == {"local"}
+    assert list(mine["tag"]) == ["lesson"] * 4 + [""] and set(mine["mode"]) == {"local"}
     assert (pd.Timestamp(datetime.now(UTC)) - mine["time"]).max() < pd.Timedelta(minutes=1)
 
 

@@ -10,7 +10,7 @@ from labkit.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("session")
 
-PROVIDERS = ("openai", "anthropic", "gemini", "azure", "vllm")
+PROVIDERS = ("openai", "anthropic", "gemini", "azure", "bedrock", "vllm")
 QUESTION = "Explain recursion in three sentences."
 
 

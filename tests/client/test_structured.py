@@ -12,7 +12,7 @@ from labkit import LLMClient
 from labkit.errors import InvalidOutput, UserError
 from labkit.structured import Shape, strict
 
-PROVIDERS = ("openai", "anthropic", "gemini")
+PROVIDERS = ("openai", "anthropic", "gemini", "bedrock")
 TEXT = "Ada Lovelace is 36 and lives in London. Extract the person."
 
 

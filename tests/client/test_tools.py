@@ -14,7 +14,7 @@ from labkit.errors import UserError
 from labkit.flow import run
 from labkit.tools import ran, spec
 
-PROVIDERS = ("openai", "anthropic", "gemini")
+PROVIDERS = ("openai", "anthropic", "gemini", "bedrock")
 QUESTION = "What is the weather in Paris?"
 
 
