@@ -40,7 +40,7 @@ def settle(
     for name in (*CHECKS, "stop", "seed"):
         if getattr(request, name) == EMPTY.get(name):
             continue
-        problem = _problem(name, request, row, parameters, provider)
+        problem = why_not(name, request, row, parameters, provider)
         if not problem:
             continue
         if not drop:
@@ -51,7 +51,7 @@ def settle(
     return request, (*notes, *_without_effect(request, row))
 
 
-def _problem(
+def why_not(
     name: str, request: ChatRequest, row: Model | None, parameters: frozenset[str], provider: str
 ) -> str:
     """Why this parameter is not taken; "" when it is."""
@@ -136,4 +136,4 @@ def _one_that_takes(name: str, request: ChatRequest, parameters: frozenset[str],
     tiers = ("small", "sampling", "standard", "large")
     course = [registry.find(registry.model(provider, tier)) for tier in tiers] if provider in registry.PROVIDERS else []
     others = registry.models(provider, kind="chat")
-    return next((row.id for row in (*course, *others) if not _problem(name, request, row, parameters, provider)), None)
+    return next((row.id for row in (*course, *others) if not why_not(name, request, row, parameters, provider)), None)
