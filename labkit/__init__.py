@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "Batch": "labkit.batching",
     "Conversation": "labkit.conversation",
     "LLMClient": "labkit.client",
     "check": "labkit.grading",
@@ -24,6 +25,7 @@ _HOME = {
     "metrics": "labkit.metrics:",
     "model": "labkit.registry",
     "models": "labkit.registry",
+    "playground": "labkit.widgets",
     "plots": "labkit.plots:",
     "price": "labkit.prices",
     "prices": "labkit.prices:",

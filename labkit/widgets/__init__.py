@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labkit.widgets.lens import sampling_lens
+    from labkit.widgets.playground import playground
     from labkit.widgets.questions import Option, Question
     from labkit.widgets.self_check import quiz
 
-__all__ = ["Option", "Question", "quiz", "sampling_lens"]
+__all__ = ["Option", "Question", "playground", "quiz", "sampling_lens"]
 
-_HOME = {"Option": "questions", "Question": "questions", "quiz": "self_check", "sampling_lens": "lens"}
+_HOME = {
+    "Option": "questions",
+    "Question": "questions",
+    "playground": "playground",
+    "quiz": "self_check",
+    "sampling_lens": "lens",
+}
 
 
 def __getattr__(name: str) -> Any:
