@@ -60,7 +60,7 @@ class Entry:
     model: str
     """As asked for."""
     kind: str
-    """"chat", "stream" or "embed"."""
+    """"chat", "stream", "embed", or "batch" for all lines of one."""
     mode: str
     """"local" or "live"."""
     status: str = "ok"
@@ -188,15 +188,10 @@ class Ledger:
         )
 
     def plot(self, by: str = "model", *, ax: Axes | None = None) -> Axes:
-        """Cost by day, stacked by model, tag or another group."""
-        import matplotlib.pyplot as plt
+        """Cost by day (UTC), stacked by model, tag or another group."""
+        from labkit import plots
 
-        spent = self.spend(by=("day", by))["cost_usd"].unstack(by).fillna(0.0)
-        axes = ax if ax is not None else plt.subplots()[1]
-        if len(spent):
-            spent.plot.bar(stacked=True, ax=axes, rot=0)
-        axes.set(xlabel="day (UTC)", ylabel="cost, USD", title=f"Spending by {by}")
-        return axes
+        return plots.spend(self.spend(by=("day", by)), by, ax)
 
     def sync(self) -> None:
         """Force what was written to the disk now."""
@@ -214,7 +209,7 @@ class Ledger:
         if self._file is None:
             flags = os.O_APPEND | os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
             self._file = os.open(self.path, flags, 0o600)
-            if not _ends_with_newline(self._file):
+            if not ends_with_newline(self._file):
                 line = b"\n" + line  # somebody's last line was cut: ours begins on a line of its own
         written = os.write(self._file, line)
         if written < len(line):
@@ -238,7 +233,8 @@ def _parse(line: bytes) -> Entry | None:
         return None
 
 
-def _ends_with_newline(file: int) -> bool:
+def ends_with_newline(file: int) -> bool:
+    """Whether the next write begins a line, of a file open for reading and writing. It moves to the end."""
     size = os.fstat(file).st_size
     if size == 0:
         return True

@@ -11,9 +11,13 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from labkit.plots import theme
+from labkit.plots.finish import finish, say
+from labkit.plots.tidy import rows
 from labkit.plots.token_bars import printable
+from labkit.plots.wording import axis_name, plain_name, sentence
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 
@@ -57,43 +61,56 @@ def diversity(
         found = [spread(points[t]) for t in temperatures]
         _line(ax, n, name, temperatures, [s.mean for s in found])
         low, high = [s.low for s in found], [s.high for s in found]
-        ax.fill_between(temperatures, low, high, color=_colour(n), alpha=0.15, linewidth=0)
-    _finish(ax, "temperature", metric, title or _rise(results, metric))
+        ax.fill_between(temperatures, low, high, color=theme.look(n).colour, alpha=0.15, linewidth=0)
     _explain(ax, results, "mean; band: smallest to largest")
+    finish(ax, "temperature", metric, title or _rise(results, metric))
     return ax
 
 
 @theme.style()
 def heatmap(
-    values: Mapping[tuple[float, float], float],
+    values: Mapping[tuple[float, float], float] | pd.DataFrame,
     metric: str = "distinct share",
     ax: Axes | None = None,
     *,
+    x: str = "temperature",
+    y: str = "top_p",
     title: str | None = None,
 ) -> Axes:
-    """A metric over temperature x top_p, every cell with its number; a pair without a value stays blank and hatched.
+    """A metric over two parameters, every cell with its number; a pair without a value stays blank and hatched.
 
     Args:
-        values: {(temperature, top_p): value}.
+        values: {(x value, y value): value}; or a table with the columns `x`, `y` and `metric`, whose repeats are
+            averaged.
     """
-    columns, rows = sorted({t for t, _ in values}), sorted({p for _, p in values})
-    ax = theme.axes(ax, width=1.9 + 0.75 * len(columns), height=1.4 + 0.42 * len(rows))
-    grid = [[values.get((t, p), float("nan")) for t in columns] for p in rows]
-    ax.set_facecolor("#F3F4F6")
+    if not isinstance(values, Mapping):
+        values = _grid(values, metric, x, y)
+    columns, lines = sorted({at for at, _ in values}), sorted({at for _, at in values})
+    ax = theme.axes(ax, width=1.9 + 0.75 * max(4, len(columns)), height=1.4 + 0.42 * max(2, len(lines)))
+    if not values:
+        return say(ax, f"No row has {plain_name(x)}, {plain_name(y)} and {plain_name(metric)}: nothing to draw yet.")
+    grid = [[values.get((at, row), float("nan")) for at in columns] for row in lines]
     ax.patch.set_hatch("///")
     ax.patch.set_edgecolor(theme.PALE)
     image = ax.imshow(grid, cmap="cividis", aspect="auto", origin="lower")
     middle = (min(values.values()) + max(values.values())) / 2
-    for (t, p), value in values.items():
+    form = ".2f" if max(abs(value) for value in values.values()) < 10 else ",.0f"
+    for (at, row), value in values.items():
         ink = "white" if value <= middle else "black"
-        ax.text(columns.index(t), rows.index(p), f"{value:.2f}", ha="center", va="center", color=ink, fontsize=9)
-    ax.set_xticks(range(len(columns)), [f"{t:g}" for t in columns])
-    ax.set_yticks(range(len(rows)), [f"{p:g}" for p in rows])
-    ax.figure.colorbar(image, ax=ax, label=metric)
-    _finish(ax, "temperature", "top_p", title or _peak(values, metric))
+        place = columns.index(at), lines.index(row)
+        ax.text(*place, format(value, form), ha="center", va="center", color=ink, fontsize=9)
+    ax.set_xticks(range(len(columns)), [f"{at:g}" for at in columns])
+    ax.set_yticks(range(len(lines)), [f"{at:g}" for at in lines])
+    ax.figure.colorbar(image, ax=ax, label=axis_name(metric))
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
+    finish(ax, axis_name(x), axis_name(y), title or _peak(values, metric, x, y))
     return ax
+
+
+def _grid(table: pd.DataFrame, metric: str, x: str, y: str) -> dict[tuple[float, float], float]:
+    means = rows(table, [x, y, metric]).frame.groupby([x, y])[metric].mean()
+    return {(float(at), float(row)): float(value) for (at, row), value in means.items()}
 
 
 @theme.style()
@@ -111,10 +128,10 @@ def lines(
     ax = theme.axes(ax)
     for n, (name, points) in enumerate(series.items()):
         _line(ax, n, name, sorted(points), [points[at] for at in sorted(points)])
-    _finish(ax, x, y, title)
     _explain(ax, series if len(series) > 1 else {})
     if all(float(at).is_integer() for points in series.values() for at in points):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no turn 1.5
+    finish(ax, x, y, title)
     return ax
 
 
@@ -136,23 +153,13 @@ def bars(
     ax.invert_yaxis()
     ax.margins(x=0.14)  # room for the numbers
     ax.grid(axis="y", visible=False)
-    _finish(ax, unit, "", title)
+    finish(ax, unit, "", title)
     return ax
 
 
 def _line(ax: Axes, n: int, name: str, x: Sequence[float], y: Sequence[float]) -> None:
-    k = n % len(theme.CYCLE)
-    ax.plot(x, y, color=_colour(n), marker=theme.MARKERS[k], linestyle=theme.DASHES[k], markersize=5, label=name)
-
-
-def _colour(n: int) -> str:
-    return theme.COLOURS[theme.CYCLE[n % len(theme.CYCLE)]]
-
-
-def _finish(ax: Axes, x: str, y: str, title: str) -> None:
-    ax.set_xlabel(x)
-    ax.set_ylabel(y)
-    ax.set_title(printable(title), parse_math=False)
+    look = theme.look(n)
+    ax.plot(x, y, color=look.colour, marker=look.marker, linestyle=look.dash, markersize=5, label=name)
 
 
 def _explain(ax: Axes, names: Iterable[str], note: str | None = None) -> None:
@@ -175,6 +182,8 @@ def _rise(results: Mapping[str, Mapping[float, Sequence[float]]], metric: str) -
     return f"{metric[:1].upper()}{metric[1:]} {verb} from {low:.2f} at T = {cold:g} to {high:.2f} at T = {hot:g}"
 
 
-def _peak(values: Mapping[tuple[float, float], float], metric: str) -> str:
-    (t, p), best = max(values.items(), key=lambda item: item[1])
-    return f"{metric[:1].upper()}{metric[1:]} is highest, {best:.2f}, at T = {t:g} and top_p = {p:g}"
+def _peak(values: Mapping[tuple[float, float], float], metric: str, x: str, y: str) -> str:
+    (at, row), best = max(values.items(), key=lambda item: item[1])
+    across = "T" if x == "temperature" else plain_name(x)
+    place = f"at {across} = {at:g} and {plain_name(y)} = {row:g}"
+    return sentence(f"{plain_name(metric)} is highest, {best:.2f}, {place}")

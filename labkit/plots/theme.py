@@ -2,6 +2,10 @@
 
 Colours are those of Okabe & Ito, "Color Universal Design" (2008). No picture says anything by colour alone: kept and
 cut also differ in hatching, lines also in marker and dash.
+
+A picture is a card of its own, dark ink on light paper, in every theme of the page around it: the kernel that draws it
+cannot know whether JupyterLab is light or dark, and a saved page is read in both. The paper is a little off white, so
+that the card shows its edge on a white page and does not glare on a dark one.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +31,29 @@ COLOURS = {
 CYCLE = ("blue", "orange", "green", "vermillion", "purple", "sky")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\")
 INK, MUTED, PALE = "#222222", "#5F6368", "#C9D1D9"
+PAPER, RULE = "#F8F8F5", "#E1E3E5"
+
+
+class Look(NamedTuple):
+    """How one series is drawn: any two differ in two ways at least, of which one is not colour."""
+
+    colour: str
+    marker: str
+    dash: Any
+    hatch: str
+
+
+def look(n: int) -> Look:
+    """The look of the nth series. After six the colours come again, each with another marker, dash and hatch.
+
+    >>> len({look(n) for n in range(36)})
+    36
+    """
+    kind, turn = n % len(CYCLE), (n + n // len(CYCLE)) % len(CYCLE)
+    return Look(COLOURS[CYCLE[kind]], MARKERS[turn], DASHES[turn], HATCHES[turn])
+
 
 # The first is inside matplotlib's own wheel. The others, where installed, lend the glyphs that it lacks.
 FAMILIES = (
@@ -64,16 +90,18 @@ def style() -> Iterator[None]:
         "axes.edgecolor": MUTED,
         "axes.spines.top": False,
         "axes.spines.right": False,
+        "axes.facecolor": PAPER,
         "axes.axisbelow": True,
         "axes.grid": True,
-        "grid.color": "#E5E7EB",
+        "grid.color": RULE,
         "grid.linewidth": 0.8,
         "axes.prop_cycle": cycler(color=[COLOURS[c] for c in CYCLE]),
         "figure.constrained_layout.w_pad": 0.1,  # inches
         "figure.constrained_layout.h_pad": 0.08,
-        "figure.facecolor": "white",
+        "figure.facecolor": PAPER,
         "figure.dpi": 100,
-        "savefig.facecolor": "white",
+        "savefig.facecolor": PAPER,
+        "hatch.linewidth": 0.8,
         "legend.frameon": False,
         "xtick.color": MUTED,
         "ytick.color": MUTED,

@@ -147,7 +147,8 @@ def test_the_plot_stacks_models_by_day(ledger: Ledger) -> None:
     ledger.append(row(cost_usd=0.5, model="n"))
     axes = ledger.plot()
     heights = [bar.get_height() for bar in axes.patches]
-    assert heights == [0.25, 0.5] and axes.get_ylabel() == "cost, USD"
+    assert heights == [0.5, 0.25]  # the dearest below
+    assert axes.get_ylabel() == "cost (USD)"
     plt.close(axes.figure)
 
 
