@@ -1,8 +1,8 @@
 """Exercises that grade themselves: tasks and checks, the notebook's `check` and `hint`, and the release of exercises.
 
 tasks.py expectations.py answer.py   what a check file is written with
-workspace.py deadline.py             the student's side: steps in, plain JSON values out
-journal.py refusals.py               the evidence: what the lab server saw, what the student's code was refused
+workspace.py deadline.py settle.py   the student's side: steps in, plain JSON values out
+journal.py refusals.py labhand.py    the evidence: what the lab server saw, what the student's code was refused
 run.py results.py card.py            one task checked, its result as data and as a card
 notebook.py                          check() and hint()
 regions.py release.py                from solutions/ to exercises/

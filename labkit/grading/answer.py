@@ -14,8 +14,15 @@ from typing import Any, Protocol
 
 from labkit.grading.expectations import Unmet
 from labkit.grading.journal import Evidence, Exchange
+from labkit.grading.labhand import LabHand
+from labkit.grading.refusals import short
 from labkit.grading.tasks import SECONDS_PER_CALL
 from labkit.grading.workspace import Outcome, Step, Trouble
+
+MOST_ASKED = 20
+"""Calls of one check that are kept for its result."""
+LONGEST_ASKED = 300
+"""Characters of one of them."""
 
 
 class Work(Protocol):
@@ -55,6 +62,9 @@ class Answer:
         """How often the check ran code of the student's."""
         self.refusals: list[str] = []
         """What servers refused, in all of this check's calls: "401: Incorrect API key provided"."""
+        self.asked: list[str] = []
+        """The calls, as a person would write them: `post_completion('What is a token? (reader 512)')`."""
+        self._lab = LabHand(evidence) if evidence else None
         self.rng = rng
         """Draws probe inputs. Seeded, and the seed is in the result, so that a grade can be repeated."""
 
@@ -100,7 +110,21 @@ class Answer:
         """What reached the lab server since the last `call` or `make` began, oldest first."""
         return self._evidence.since(self._mark) if self._evidence else []
 
+    @property
+    def lab(self) -> LabHand:
+        """Limits, faults and clock of the tenant that the student's requests belong to, until the check is over."""
+        if self._lab is None:
+            raise LookupError("this answer has no lab server")
+        return self._lab
+
+    def end(self) -> None:
+        """The check is over: the lab server is as it was."""
+        if self._lab:
+            self._lab.undo()
+
     def _run(self, step: Step, name: str) -> Outcome:
+        if step["do"] != "value" and len(self.asked) < MOST_ASKED:
+            self.asked.append(_written(name, step))
         if name in self._stuck:  # it ran out of time once in this task; waiting again would teach nothing
             raise self._stuck[name]
         if self._evidence:
@@ -132,3 +156,9 @@ class Made:
     def value(self, name: str) -> Any:
         """Its attribute as a plain value; raises as `Answer.value`."""
         return self._answer._run({"do": "value", "on": self._number, "name": name}, f"{self._name}.{name}")["value"]
+
+
+def _written(name: str, step: Step) -> str:
+    arguments = [repr(value) for value in step.get("args", [])]
+    arguments += [f"{key}={value!r}" for key, value in step.get("kwargs", {}).items()]
+    return short(f"{name}({', '.join(arguments)})", LONGEST_ASKED)

@@ -61,6 +61,10 @@ class Evidence(Protocol):
         """Everything newer than `entry`, oldest first."""
         ...
 
+    def control(self, method: str, path: str, body: Any = None, **query: object) -> Any:
+        """A call of the control API for the same tenant."""
+        ...
+
 
 class Journal:
     """The journal of one tenant of a running lab server. Holds a connection: use it in a `with`.
@@ -87,26 +91,30 @@ class Journal:
 
     def last(self) -> int:
         """Id of the newest entry, 0 if there is none."""
-        return int(self._get("/lab/v1/journal", limit=1)["last"] or 0)
+        return int(self.control("GET", "journal", limit=1)["last"] or 0)
 
     def since(self, entry: int) -> list[Exchange]:
         """Everything newer than `entry`, oldest first, with what went over the wire."""
-        entries = self._get("/lab/v1/journal", after=entry, limit=1000)["entries"]
-        return [_exchange(self._get(f"/lab/v1/journal/{e['id']}")) for e in sorted(entries, key=lambda e: e["id"])]
+        entries = self.control("GET", "journal", after=entry, limit=1000)["entries"]
+        found = sorted(entries, key=lambda e: e["id"])
+        return [_exchange(self.control("GET", f"journal/{e['id']}")) for e in found]
 
-    def _get(self, path: str, **query: int) -> Any:
-        address = f"{path}?{urlencode({**query, **self._tenant})}"
+    def control(self, method: str, path: str, body: Any = None, **query: object) -> Any:
+        """A call of the control API for this tenant; `path` is below /lab/v1/."""
+        given = {**query, **self._tenant}
+        address = f"/lab/v1/{path}" + (f"?{urlencode(given)}" if given else "")
+        payload = None if body is None else json.dumps(body)
         try:
-            return self._fetch(address)
+            return self._fetch(method, address, payload)
         except (OSError, http.client.HTTPException):
             self._connection.close()  # perhaps only idle for too long: once more on a new connection
         try:
-            return self._fetch(address)
+            return self._fetch(method, address, payload)
         except (OSError, http.client.HTTPException) as error:
             raise ServerError(f"The lab server does not answer ({error}). `lk.start()` brings it back.") from None
 
-    def _fetch(self, address: str) -> Any:
-        self._connection.request("GET", address, headers=self._headers)
+    def _fetch(self, method: str, address: str, payload: str | None) -> Any:
+        self._connection.request(method, address, payload, headers=self._headers)
         response = self._connection.getresponse()
         body = response.read()
         if response.status != 200:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
 
 from labkit.grading.journal import Exchange
 
@@ -21,6 +21,8 @@ class CheckResult:
     kind: str = "passed"
     """"passed", "unmet", one of the troubles of a workspace, or "check" when the check itself broke on the answer."""
     hidden: bool = False
+    asked: tuple[str, ...] = ()
+    """The calls of the student's functions, with their inputs."""
 
     @property
     def passed(self) -> bool:
@@ -113,6 +115,16 @@ class TaskResult:
         """Plain values for JSON, with the derived ones that a reader of a grade file wants."""
         return {**asdict(self), "earned": self.earned, "passed": self.passed, "message": self.message}
 
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
+        """The inverse of `as_dict`."""
+        parts = {
+            "checks": tuple(CheckResult(**{**c, "asked": tuple(c["asked"])}) for c in row["checks"]),
+            "evidence": tuple(Wire(**wire) for wire in row["evidence"]),
+            "refusals": tuple(row["refusals"]),
+        }
+        return cls(**{f.name: row[f.name] for f in fields(cls)} | parts)
+
     def __repr__(self) -> str:
         state = "passed" if self.passed else "not yet"
         return f"<task {self.task}: {state}, {self.earned:g} of {self.offered:g} points>"
@@ -121,3 +133,103 @@ class TaskResult:
         from labkit.grading.card import card
 
         return card(self)
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What came of one cell of a submission when it was run for grading."""
+
+    number: int
+    """Position in the student's notebook, from 1; 0 for a cell of the release that the student had removed."""
+    id: str
+    """grade_id of a cell of the release; empty for one that the student added."""
+    outcome: str
+    """"ok", "error", "time", or "died" when the process ended in it."""
+    error: str = ""
+    """Last line of the traceback, cut."""
+    output: str = ""
+    """Head of what it printed, cut while it was printed."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ManualPart:
+    """A free-text answer that a person grades."""
+
+    id: str
+    """grade_id of its cell."""
+    points: float
+    """What it is worth."""
+    text: str
+    """What the student wrote; empty if the cell is missing. Never trusted: escape it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionResult:
+    """One submission, graded or refused: a line of results.jsonl."""
+
+    id: str
+    """Unique in a run and safe as a file name; does not change between runs over the same folder."""
+    student: str
+    """The student's name as the folder or file has it, control characters made visible."""
+    file: str
+    """Where it was found, relative to the folder of submissions; members of a zip as `class.zip/ada.ipynb`."""
+    sha256: str
+    """Of the notebook's bytes; empty if they could not be read."""
+    exercise: str
+    """Two digits, as in the file names: "01"."""
+    points: float
+    """What the whole exercise is worth, manual parts included."""
+    refusal: str = ""
+    """Why nothing was run, as a sentence; empty if it was graded."""
+    tasks: tuple[TaskResult, ...] = ()
+    cells: tuple[CellResult, ...] = ()
+    manual: tuple[ManualPart, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a person may want to look at: cells missing, doubled or edited, processes that had to be ended."""
+    seed: int = 0
+    """Of the probe inputs of every task."""
+    sandbox: str = ""
+    """Name of the tier it ran in."""
+    started: str = ""
+    """UTC, ISO 8601."""
+    seconds: float = 0.0
+    attempts: int = 1
+    """More than 1 if the grader itself had failed before."""
+    restarts: int = 0
+    """How often the student's process was started anew because a cell or a function ended it or would not stop."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of Python, labkit and the SDKs that the work ran with."""
+
+    @property
+    def earned(self) -> float:
+        """Points of the checks; manual parts come on top."""
+        return sum(task.earned for task in self.tasks)
+
+    @property
+    def manual_points(self) -> float:
+        return sum(part.points for part in self.manual)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("tasks", "cells", "manual")}
+        return {
+            **own,
+            "notes": list(self.notes),
+            "versions": dict(self.versions),
+            "earned": self.earned,
+            "tasks": [task.as_dict() for task in self.tasks],
+            "cells": [asdict(cell) for cell in self.cells],
+            "manual": [asdict(part) for part in self.manual],
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
+        """The inverse of `as_dict`."""
+        parts = {
+            "tasks": tuple(TaskResult.from_dict(task) for task in row["tasks"]),
+            "cells": tuple(CellResult(**cell) for cell in row["cells"]),
+            "manual": tuple(ManualPart(**part) for part in row["manual"]),
+            "notes": tuple(row["notes"]),
+        }
+        return cls(**{f.name: row[f.name] for f in fields(cls)} | parts)

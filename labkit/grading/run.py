@@ -30,6 +30,7 @@ def run_task(task: Task, work: Work, evidence: Evidence, seed: int) -> TaskResul
         rng = Random(f"{seed}:{task.id}:{check.title}")
         answers.append(Answer(work, evidence, rng, seconds=task.seconds, stuck=stuck))
         results.append(_run_check(check, answers[-1]))
+        answers[-1].end()
     return TaskResult(
         task=task.id,
         title=task.title,
@@ -55,4 +56,4 @@ def _run_check(check: Check, answer: Answer) -> CheckResult:
         message = f"this check could not make sense of the answer ({type(error).__name__}: {short(str(error))})"
     if message and answer.refusals and answer.refusals[-1] not in message:
         message = f"{message.rstrip('.')}. The server had refused its request with {answer.refusals[-1]}"
-    return CheckResult(check.title, check.points, message, kind, check.hidden)
+    return CheckResult(check.title, check.points, message, kind, check.hidden, tuple(answer.asked))

@@ -3,7 +3,8 @@
 `Workspace.run` is the whole contract between checks and a student's work. In a notebook it is called directly; a
 grader runs the same class inside a sandboxed process and carries steps and outcomes over a pipe. Either way a check
 receives a copy that went through JSON: tuples arrive as lists, keys of dictionaries as strings, and no object of the
-student's ever meets the code that judges it.
+student's ever meets the code that judges it. A coroutine is awaited and a generator run to its end, so a check calls
+`async def` and `yield` functions like any other; what a generator yields arrives as a list.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from labkit.grading.deadline import OutOfTime, within
 from labkit.grading.refusals import refusal_of, short, watched
+from labkit.grading.settle import settled
 
 
 class Step(TypedDict):
@@ -84,7 +86,7 @@ class Workspace:
         name, seconds = step["name"], step.get("seconds", 5.0)
         args, kwargs = step.get("args", []), step.get("kwargs", {})
         try:
-            result = within(seconds, lambda: function(*args, **kwargs))
+            result = within(seconds, lambda: settled(function(*args, **kwargs)))
         except OutOfTime:
             return _trouble("time", f"`{name}` had not returned after {seconds:g} seconds, so it was stopped.")
         except KeyboardInterrupt:
