@@ -16,19 +16,18 @@ read, such as the last one after a power cut, is left out and said once.
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
-from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from labkit import prices, registry, tokens
 from labkit.chat import Messages, as_messages
 from labkit.errors import NotStarted
+from labkit.lines import LineFile
 from labkit.session import current as session
 from labkit.state import state_folder
 from labkit.usage import Usage
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FILE = "ledger.jsonl"
-SYNC_SECONDS = 1.0
-"""Lines of local calls are forced to the disk at most this often: it costs milliseconds, a lab call takes few."""
 INEXACT_MARGIN = 1.35
 """By how much a prompt may have more tokens than counted, where the provider's tokenizer is not public. Anthropic's
 notes on its newer tokenizer speak of up to 1.35 times as many."""
@@ -110,10 +107,7 @@ class Ledger:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = monotonic) -> None:
         self.path = path
-        self._clock = clock
-        self._lock = Lock()
-        self._file: int | None = None
-        self._synced = clock()
+        self._file = LineFile(path, clock=clock)
         self._lost: list[Entry] = []
         self._said: set[str] = set()
 
@@ -122,27 +116,21 @@ class Ledger:
 
     def append(self, entry: Entry) -> None:
         """Add one line. A disk that is full or a folder that is gone is said once, and the entry kept in memory."""
-        line = _json(entry.told())
-        with self._lock:
-            try:
-                self._write(f"{line}\n".encode(), at_once=entry.mode == "live")
-            except OSError as error:
-                self._lost.append(entry)
-                reason = f"{self.path} cannot be written ({error.strerror})"
-                self._say("write", f"{reason}: what is spent from here on is kept in memory only.")
+        try:
+            self._file.append(_json(entry.told()).encode(), at_once=entry.mode == "live")
+        except OSError as error:
+            self._lost.append(entry)
+            reason = f"{self.path} cannot be written ({error.strerror})"
+            self._say("write", f"{reason}: what is spent from here on is kept in memory only.")
 
     def entries(self) -> Iterator[Entry]:
         """Every entry, oldest first."""
         broken = 0
-        try:
-            with self.path.open("rb") as stream:
-                for line in stream:
-                    entry = _parse(line)
-                    broken += entry is None and bool(line.strip())
-                    if entry is not None:
-                        yield entry
-        except FileNotFoundError:
-            pass
+        for line in self._file:
+            entry = _parse(line)
+            broken += entry is None
+            if entry is not None:
+                yield entry
         if broken:
             lines = "one line that is no entry was" if broken == 1 else f"{broken} lines that are no entries were"
             self._say("read", f"{self.path}: {lines} left out, as a power cut or a full disk leaves them.")
@@ -195,28 +183,10 @@ class Ledger:
 
     def sync(self) -> None:
         """Force what was written to the disk now."""
-        with self._lock:
-            if self._file is not None:
-                os.fsync(self._file)
+        self._file.sync()
 
     def close(self) -> None:
-        with self._lock:
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
-
-    def _write(self, line: bytes, *, at_once: bool) -> None:
-        if self._file is None:
-            flags = os.O_APPEND | os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-            self._file = os.open(self.path, flags, 0o600)
-            if not ends_with_newline(self._file):
-                line = b"\n" + line  # somebody's last line was cut: ours begins on a line of its own
-        written = os.write(self._file, line)
-        if written < len(line):
-            raise OSError(28, "the disk is full")
-        if at_once or self._clock() - self._synced >= SYNC_SECONDS:
-            os.fsync(self._file)
-            self._synced = self._clock()
+        self._file.close()
 
     def _say(self, subject: str, sentence: str) -> None:
         if subject not in self._said:
@@ -231,15 +201,6 @@ def _parse(line: bytes) -> Entry | None:
         return Entry(**{name: value for name, value in row.items() if name in _FIELDS})
     except (ValueError, TypeError, AttributeError):
         return None
-
-
-def ends_with_newline(file: int) -> bool:
-    """Whether the next write begins a line, of a file open for reading and writing. It moves to the end."""
-    size = os.fstat(file).st_size
-    if size == 0:
-        return True
-    os.lseek(file, size - 1, os.SEEK_SET)
-    return os.read(file, 1) == b"\n"
 
 
 def now() -> str:
