@@ -116,13 +116,7 @@ class Charge:
         return perf_counter() - self.began
 
     def __enter__(self) -> Charge:
-        limits = [self._line.budget] if self._line.budget else []
-        limits += [budgets.of_session(current())] if self._mode == "live" else []
-        if limits:
-            most_usd = self._line.most_usd(self._model, self._most())
-            with ExitStack() as opening:  # when the second budget refuses, the first one gets its hold back
-                self._holds = [opening.enter_context(limit.hold(most_usd)) for limit in limits]
-                opening.pop_all()
+        self._holds = hold(self._line, self._model, lambda: self._line.most_usd(self._model, self._most()))
         return self
 
     def __exit__(
@@ -156,6 +150,26 @@ class Charge:
             request_id=self.request_id,
         )
         (self._line.ledger or ledgers.current()).append(entry)
+
+
+def hold(line: Line, model: str, most_usd: Callable[[], float]) -> list[Hold]:
+    """Hold back the most that something can cost, from the client's budget and, live, from the session's.
+
+    Args:
+        most_usd: asked only when there is a budget.
+
+    Raises:
+        BudgetExceeded: one of them has not that much left. Nothing is held then.
+    """
+    limits = [line.budget] if line.budget else []
+    limits += [budgets.of_session(current())] if line.mode(model) == "live" else []
+    if not limits:
+        return []
+    most = most_usd()
+    with ExitStack() as opening:  # when the second budget refuses, the first one gets its hold back
+        holds = [opening.enter_context(limit.hold(most)) for limit in limits]
+        opening.pop_all()
+        return holds
 
 
 def charge(line: Line, call: Call, kind: str) -> Charge:

@@ -33,6 +33,8 @@ from labkit.usage import Usage
 if TYPE_CHECKING:
     from tenacity import BaseRetrying
 
+    from labkit.batching import Batch
+    from labkit.batching.lines import Rows
     from labkit.budget import Budget
     from labkit.ledger import Ledger
     from labkit.structured import Schema
@@ -128,6 +130,11 @@ class LLMClient:
         return f"<LLMClient {self.provider}/{self.model}>"
 
     @property
+    def line(self) -> Line:
+        """The way to the provider, for what makes calls of its own, such as batches."""
+        return self._line
+
+    @property
     def budget(self) -> Budget | None:
         """The budget given to this client; live calls stand under the session's besides."""
         return self._line.budget
@@ -214,13 +221,38 @@ class LLMClient:
         call, _ = self._call(messages, {"system": system})
         return run(self._counted(call.request))
 
+    def request(self, messages: Messages, **params: Unpack[Params]) -> ChatRequest:
+        """The complete request that `chat` would send, checked against the model's row. Nothing is sent.
+
+        Raises:
+            UserError: it cannot be sent.
+        """
+        return self._call(messages, params)[0].request
+
+    def batch(self, requests: Rows, *, progress: bool = True, **params: Unpack[Params]) -> Batch:
+        """Many requests as one job at the batch price. It is built and checked here; `submit()` sends it.
+
+        Args:
+            requests: texts, lists of messages, mappings with "prompt" or "messages", or a DataFrame; a mapping may
+                have an "id" and parameters of its own.
+            progress: show a bar while waiting.
+            params: as of `chat`, for all of them.
+
+        Raises:
+            InvalidBatch: a request cannot be sent as it is; it names the line.
+            UserError: a provider without batches here.
+        """
+        from labkit.batching import Batch
+
+        return Batch(self, requests, progress=progress, **params)
+
     def estimate(self, messages: Messages, *, calls: int = 1, **params: Unpack[Params]) -> float:
         """The most that such calls can cost, in USD, before one is made.
 
         Raises:
             UserError: no price is known.
         """
-        request = self._call(messages, params)[0].request
+        request = self.request(messages, **params)
         return calls * self._line.most_usd(request.model, most_usage(request))
 
     # --- how ---

@@ -85,7 +85,7 @@ class AnthropicAdapter:
             provider_finish=reply.stop_reason,
             usage=_usage(reply.usage),
             model=reply.model,
-            request_id=reply._request_id,
+            request_id=getattr(reply, "_request_id", None),  # in a batch's results there is none
             native=[block.model_dump(exclude_none=True) for block in reply.content],
         )
 
