@@ -97,7 +97,7 @@ def test_no_notebook_types_a_model_name() -> None:
 
 # --- Who may import whom ---
 
-BELOW = {"registry", "tokens", "prices", "usage", "sampling"}
+BELOW = {"datasets", "registry", "tokens", "prices", "usage", "sampling"}
 """Modules that both the server and the user side stand on."""
 
 

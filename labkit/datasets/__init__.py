@@ -1,0 +1,78 @@
+"""The labelled sets of the course: what an accuracy is measured on.
+
+    import labkit as lk
+    tickets = lk.datasets.load("tickets")                        # held out: 204 rows, columns text and label
+    small = lk.datasets.load("tickets", split="seen")            # 36 rows to write a prompt with
+
+`sentiment` (reviews: positive, negative), `tickets` (six queues of a shop's support), `notices` (who, which
+organisation, where, when, how much) and `queries` (a log of questions, `same_as` numbers those that want one answer).
+All were written for this project. The lab's models were made without them: write a prompt on the split `seen`, and look
+at `held_out` once.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FOLDER = Path(__file__).parent
+_FILES = {path.stem: path for path in sorted(_FOLDER.glob("*.*")) if path.suffix in (".csv", ".jsonl")}
+
+ENTITIES = ("person", "organisation", "place", "date", "amount", "currency")
+"""Columns of `notices`. A date is written 2026-03-14, an amount is a number without its currency; what a notice does
+not say is None."""
+LABELS = {
+    "sentiment": {"positive": "the customer is content", "negative": "the customer is not content"},
+    "tickets": {
+        "billing": "charges, invoices, prices and ways to pay",
+        "technical": "a product or the app that does not work as it should",
+        "shipping": "where a parcel is, when and where it is delivered",
+        "returns": "sending goods back, exchanges, refunds and guarantee",
+        "account": "login, password, profile, access rights and personal data",
+        "cancellation": "ending an order, a subscription or a contract",
+    },
+}
+"""What the labels mean, for a prompt."""
+
+
+def names() -> list[str]:
+    """The sets that there are."""
+    return list(_FILES)
+
+
+def records(name: str, *, split: str | None = "held_out") -> list[dict[str, Any]]:
+    """The rows of a set as dictionaries; `split` is "held_out", "seen" or None for both. `queries` has no splits.
+
+    Raises:
+        ValueError: there is no such set or split; the message lists those that there are.
+    """
+    if name not in _FILES:
+        raise ValueError(f"no set {name!r}; there are {', '.join(_FILES)}")
+    if split not in (None, "held_out", "seen"):
+        raise ValueError(f"no split {split!r}; there are held_out, seen, and None for both")
+    rows = _read(_FILES[name])
+    return [row for row in rows if split is None or row.get("split", split) == split]
+
+
+def load(name: str, *, split: str | None = "held_out") -> pd.DataFrame:
+    """The rows of a set as a DataFrame; see `records`."""
+    import pandas as pd
+
+    table = pd.DataFrame(records(name, split=split))
+    return table.drop(columns="split") if split and "split" in table else table
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in file]
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    for row in rows:
+        if "same_as" in row:
+            row["same_as"] = int(row["same_as"])
+    return rows
