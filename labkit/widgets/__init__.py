@@ -10,16 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labkit.widgets.cost_calculator import cost_calculator
     from labkit.widgets.lens import sampling_lens
     from labkit.widgets.playground import playground
     from labkit.widgets.questions import Option, Question
     from labkit.widgets.self_check import quiz
 
-__all__ = ["Option", "Question", "playground", "quiz", "sampling_lens"]
+__all__ = ["Option", "Question", "cost_calculator", "playground", "quiz", "sampling_lens"]
 
 _HOME = {
     "Option": "questions",
     "Question": "questions",
+    "cost_calculator": "cost_calculator",
     "playground": "playground",
     "quiz": "self_check",
     "sampling_lens": "lens",

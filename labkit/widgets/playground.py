@@ -190,7 +190,7 @@ def _text_area(value: str, label: str, rows: int) -> Any:
         description=label,
         placeholder="Ask something",
         rows=rows,
-        layout={"width": "100%", "height": "auto"},
+        layout={"width": "calc(100% - 8px)", "height": "auto"},
         style={"description_width": "60px"},
     )
 

@@ -47,7 +47,7 @@ class Column(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.reasons = widgets.HTML(layout={"min_height": "3.9em", "width": "100%"})
         self.answers = widgets.HTML(layout={"width": "100%", "height": "15em", "overflow": "auto"})
         self.bill = widgets.HTML(layout={"width": "100%", "min_height": "3.2em"})
-        self.code = widgets.Textarea(rows=22, layout={"width": "100%", "height": "auto"})
+        self.code = widgets.Textarea(rows=24, layout={"width": "100%", "height": "auto"})
         self.code.tooltip = f"SDK code of {name}: Ctrl+A and Ctrl+C copy it"
         self.code.add_class("labkit-code")
         rows = [self.provider, self.model, self.system, *self.dials.values()]
@@ -149,10 +149,10 @@ class Column(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             dial.disabled, dial.tooltip = bool(why), why or TIPS[name]
             if why and isinstance(dial, widgets.FloatSlider):
                 dial.value = min(UNSENT, dial.max)
-        said = [why for why in reasons.values() if why]
+        said = [f"{name}: {why}" for name, why in reasons.items() if why]
         seed = self.dials["seed"].value
         if seed and _whole(seed) is None:
-            said.append(f"seed is a whole number: {seed!r} is not sent")
+            said.append(f"seed: {seed!r} is no whole number, and is not sent")
         lines = "".join(f"<div>{escape(why)}</div>" for why in said)
         style = "opacity: 0.8; font-size: 90%; line-height: 1.4; padding: 2px 0 0 4px"
         self.reasons.value = f'<div role="status" style="{style}">{lines}</div>'

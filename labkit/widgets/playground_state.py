@@ -155,6 +155,6 @@ class Side:
         waited = f"first token {1000 * min(first):,.0f} ms, " if first else ""
         ends = ", ".join(dict.fromkeys(r.finish_reason or "not finished" for r in done))
         return (
-            f"{len(done)} answer{'s'[: len(done) > 1]}: {usage.prompt:,} tokens in, {usage.output:,} out{hidden}"
-            f"{counted} · {cost} · {waited}{1000 * sum(r.latency_s for r in done):,.0f} ms in all · finish: {ends}"
+            f"{done[0].model}: {len(done)} answer{'s'[: len(done) > 1]}, {usage.prompt:,} tokens in, {usage.output:,} out"
+            f"{hidden}{counted} · {cost} · {waited}{1000 * sum(r.latency_s for r in done):,.0f} ms in all · finish: {ends}"
         )
