@@ -11,9 +11,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from labkit.plots import theme
-from labkit.plots.finish import finish, say
+from labkit.plots.finish import finish, name_rows, say, wrapped
 from labkit.plots.tidy import rows
-from labkit.plots.token_bars import printable
 from labkit.plots.wording import axis_name, plain_name, sentence
 
 if TYPE_CHECKING:
@@ -149,10 +148,9 @@ def bars(
     places = range(len(values))
     drawn = ax.barh(places, list(values.values()), height=0.62, color=theme.COLOURS["blue"])
     ax.bar_label(drawn, [format(v, form) for v in values.values()], padding=4, fontsize=9, color=theme.INK)
-    ax.set_yticks(places, [printable(name) for name in values])
+    name_rows(ax, [wrapped(name) for name in values])
     ax.invert_yaxis()
     ax.margins(x=0.14)  # room for the numbers
-    ax.grid(axis="y", visible=False)
     finish(ax, unit, "", title)
     return ax
 

@@ -37,7 +37,7 @@ PAPER, RULE = "#F8F8F5", "#E1E3E5"
 
 
 class Look(NamedTuple):
-    """How one series is drawn: any two differ in two ways at least, of which one is not colour."""
+    """How one series is drawn."""
 
     colour: str
     marker: str
@@ -46,13 +46,14 @@ class Look(NamedTuple):
 
 
 def look(n: int) -> Look:
-    """The look of the nth series. After six the colours come again, each with another marker, dash and hatch.
+    """The look of the nth series. Marker and dash tell the first 36 apart without colour, the hatch the first six.
 
-    >>> len({look(n) for n in range(36)})
+    >>> len({(look(n).marker, look(n).dash) for n in range(36)})
     36
     """
-    kind, turn = n % len(CYCLE), (n + n // len(CYCLE)) % len(CYCLE)
-    return Look(COLOURS[CYCLE[kind]], MARKERS[turn], DASHES[turn], HATCHES[turn])
+    kind = n % len(CYCLE)
+    dash = DASHES[(n + n // len(CYCLE)) % len(DASHES)]
+    return Look(COLOURS[CYCLE[kind]], MARKERS[kind], dash, HATCHES[kind])
 
 
 # The first is inside matplotlib's own wheel. The others, where installed, lend the glyphs that it lacks.

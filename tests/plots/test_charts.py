@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,18 +29,6 @@ ODD = {
     9: "$\\bad{$",
 }
 SMALL = Distribution.of({0: 0.5, 1: 0.3, 2: 0.15}, floor=0.05 / 97, vocab=100)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_window() -> Iterator[None]:
-    import matplotlib
-    from matplotlib import pyplot
-
-    before = matplotlib.get_backend()
-    pyplot.switch_backend("agg")
-    yield
-    pyplot.close("all")
-    pyplot.switch_backend(before)
 
 
 def view(distribution: Distribution = SMALL, top: int = 15, **params: Any) -> LensView:

@@ -1,0 +1,123 @@
+"""A metric against a parameter, one line a model, with the uncertainty of repeated measurements.
+
+lk.plots.curve(table, x="temperature", y="distinct_2")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from labkit.plots import theme
+from labkit.plots.finish import End, finish, name_ends, say
+from labkit.plots.tidy import FEW, Band, groups, interval, rows
+from labkit.plots.wording import axis_name, figure, plain_name, sentence, unit_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+TALL = 0.22
+"""Inches of figure height that one more name takes."""
+
+
+@theme.style()
+def curve(
+    data: Any,
+    x: str,
+    y: str,
+    by: str | None = "model",
+    ax: Axes | None = None,
+    *,
+    band: Band = "interval",
+    low: str | None = None,
+    high: str | None = None,
+    title: str | None = None,
+) -> Axes:
+    """The mean of `y` at each `x`, one line for each value of `by`, with a band of its uncertainty.
+
+    Args:
+        data: a table with one row a measurement, such as a sweep's; rows without a value are left out and counted on
+            the axis.
+        x, y: numeric columns. A unit at a name's end ("cost_usd", "latency_s") goes to the axis.
+        by: what tells the lines apart; None draws one.
+        band: "interval" is the 95 % interval of the mean by bootstrap, and the range where there are fewer than five
+            repeats; "range" is smallest to largest; None draws none.
+        low, high: columns that hold the band already, where a table has one row a point.
+    """
+    bounds = [column for column in (low, high) if column is not None]
+    found = rows(data, [x, y, *bounds], [by] if by else [])
+    series = groups(found.frame, by)
+    ax = theme.axes(ax, height=max(3.6, 1.4 + TALL * len(series)))
+    if not series:
+        return say(ax, f"No row has both {plain_name(x)} and {plain_name(y)}: there is nothing to draw yet.")
+    ends = []
+    points = {name: _points(part, x, y, band, low, high) for name, part in series.items()}
+    for n, (name, table) in enumerate(points.items()):
+        look = theme.look(n)
+        ax.plot(table["x"], table["mean"], color=look.colour, marker=look.marker, linestyle=look.dash, markersize=5)
+        ax.fill_between(table["x"], table["low"], table["high"], color=look.colour, alpha=0.16, linewidth=0)
+        for edge in ("low", "high"):  # an edge of its own, so that bands that lie on each other stay apart in grey
+            ax.plot(table["x"], table[edge], color=look.colour, linewidth=0.6, alpha=0.6)
+        ends.append(End(name, table["x"].iloc[-1], table["mean"].iloc[-1], look.colour))
+    if ax.dataLim.y0 >= 0:
+        ax.set_ylim(bottom=0)
+    note = _band_note(found.frame, x, by, band, low)
+    title = title if title is not None else _finding(points, x, y)
+    finish(ax, axis_name(x) + found.note, axis_name(y), title, key=note)
+    if by is not None:
+        name_ends(ax, ends)
+    return ax
+
+
+def _points(part: pd.DataFrame, x: str, y: str, band: Band, low: str | None, high: str | None) -> pd.DataFrame:
+    """One row an x value: x, mean, low, high."""
+    import pandas as pd
+
+    found = []
+    for at, same in part.groupby(x):
+        values = same[y].to_numpy()
+        lowest, highest = interval(values, band) if band else (values.mean(), values.mean())
+        lowest = same[low].mean() if low else lowest
+        highest = same[high].mean() if high else highest
+        found.append((at, values.mean(), lowest, highest))
+    return pd.DataFrame(found, columns=["x", "mean", "low", "high"])
+
+
+def _band_note(frame: pd.DataFrame, x: str, by: str | None, band: Band, low: str | None) -> str:
+    sizes = frame.groupby([by, x] if by else [x]).size()
+    if low is not None:
+        return "line: mean, band: its uncertainty"
+    if band is None or sizes.max() == 1:
+        return ""
+    if band == "interval" and sizes.min() >= FEW:
+        return "line: mean, band: its 95 % interval"
+    return (
+        "\nmean, band: smallest to largest" if band == "range" or sizes.max() < FEW else "\nmean, with its uncertainty"
+    )
+
+
+def _finding(points: dict[str, pd.DataFrame], x: str, y: str) -> str:
+    """What one line does from its first point to its last, or which of several ends highest."""
+    unit = f" {unit_of(y)}" if unit_of(y) else ""
+    if len(points) == 1:
+        return sentence(_course(next(iter(points.values())), x, y, unit))
+    means = {name: float(table["mean"].mean()) for name, table in points.items()}
+    best, worst = max(means, key=lambda n: means[n]), min(means, key=lambda n: means[n])
+    if means[best] == means[worst]:
+        return sentence(f"{plain_name(y)} is the same, {figure(means[best])}{unit}, for all {len(means)}")
+    return sentence(
+        f"{plain_name(y)} is highest for {best}, {figure(means[best])}{unit} on average, "
+        f"and lowest for {worst}, {figure(means[worst])}{unit}"
+    )
+
+
+def _course(table: pd.DataFrame, x: str, y: str, unit: str) -> str:
+    """From the first point to the last; a change that the bands could explain is none."""
+    first, last = table.iloc[0], table.iloc[-1]
+    name, at, begin, end = plain_name(y), plain_name(x), figure(first["mean"]), figure(last["mean"])
+    if len(table) == 1:
+        return f"{name} is {begin}{unit} at {at} {figure(first['x'])}"
+    span = f"as {at} goes from {figure(first['x'])} to {figure(last['x'])}"
+    if first["low"] <= last["high"] and last["low"] <= first["high"]:
+        return f"{name} shows no clear change, {begin} to {end}{unit}, {span}"
+    return f"{name} {'rises' if last['mean'] > first['mean'] else 'falls'} from {begin} to {end}{unit} {span}"
