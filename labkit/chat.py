@@ -200,6 +200,10 @@ class ChatResponse:
     """The same answer as a turn, to send back in the next call."""
     transcript: tuple[Message, ...] = field(default=(), repr=False)
     """After `run_tools`: every turn from the question to the answer."""
+    cached: bool = False
+    """Kept from an earlier call, or shared with one at the same time: no usage, no cost, no `raw` and no headers."""
+    saved_usd: float | None = None
+    """Of a cached answer: what it cost when it was asked for."""
     raw: Any = field(default=None, repr=False, compare=False)
     """The SDK's own object; of a stream, the list of its events."""
 
@@ -219,8 +223,9 @@ class ChatResponse:
         cost = "price unknown" if self.cost_usd is None else f"${self.cost_usd:.6f}"
         finish = "TRUNCATED" if self.truncated else self.finish_reason or "INCOMPLETE"
         tokens = f"{self.usage.prompt}+{self.usage.output} tokens{' (estimated)' if self.usage_estimated else ''}"
+        took = "from the cache" if self.cached else f"{tokens}, {cost}"
         tried = f", {self.retries} retries" if self.retries else ""
-        return f"<{self.model} {finish}: {' '.join(shown)} · {tokens}, {cost}, {self.latency_s * 1000:.0f} ms{tried}>"
+        return f"<{self.model} {finish}: {' '.join(shown)} · {took}, {self.latency_s * 1000:.0f} ms{tried}>"
 
 
 @dataclass(frozen=True, slots=True)

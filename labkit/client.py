@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from labkit import adapters, capabilities, connections, ledger, prices, registry
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from labkit.batching import Batch
     from labkit.batching.lines import Rows
     from labkit.budget import Budget
+    from labkit.caching.passage import Passage, Use
+    from labkit.caching.response_cache import ResponseCache
     from labkit.ledger import Ledger
     from labkit.structured import Schema
 
@@ -71,6 +74,13 @@ class Params(ToolParams, total=False):
     tools: Sequence[Tool]
 
 
+class CallParams(Params, total=False):
+    """What only `chat` and `stream` take."""
+
+    cache: Use
+    """False: do not look and do not keep; "refresh": ask anew; "force": keep it although the rules say no."""
+
+
 class LLMClient:
     """Chat, streams, embeddings and token counts of one model."""
 
@@ -88,6 +98,7 @@ class LLMClient:
         budget: Budget | float | None = None,
         ledger: Ledger | None = None,
         price: prices.Price | None = None,
+        cache: ResponseCache | Path | str | bool | None = None,
         **defaults: Unpack[Params],
     ) -> None:
         """
@@ -101,6 +112,8 @@ class LLMClient:
             drop_unsupported: leave out parameters that the model does not take, with a note in the response.
             budget: USD or a `Budget`, for the calls of this client; live calls have the session's besides.
             price: for a model that no list has.
+            cache: of answers of `chat` and `stream`: True for the user's own, "memory", a path, a Redis address, a
+                `ResponseCache` or a `SemanticCache`. Tool loops never use it.
             defaults: parameters of every call; a call's own win.
 
         Raises:
@@ -125,6 +138,7 @@ class LLMClient:
             ledger=ledger,
             price=price,
         )
+        self.cache = _cache(cache)
 
     def __repr__(self) -> str:
         return f"<LLMClient {self.provider}/{self.model}>"
@@ -141,7 +155,7 @@ class LLMClient:
 
     # --- one answer ---
 
-    def chat(self, messages: Messages, **params: Unpack[Params]) -> ChatResponse:
+    def chat(self, messages: Messages, **params: Unpack[CallParams]) -> ChatResponse:
         """Ask, and wait for the whole answer. With `schema`, `response.parsed` is the answer as an object.
 
         Raises:
@@ -150,26 +164,30 @@ class LLMClient:
             CallError: the call failed, see `labkit.errors` for the kinds; the SDK's error is its cause.
             NotStarted: no session.
         """
+        use = params.pop("cache", None)
         call, shape = self._call(messages, params)
-        return run(self._answered(call, shape, self._connect))
+        return run(self._remembered(call, shape, self._connect, use))
 
-    async def achat(self, messages: Messages, **params: Unpack[Params]) -> ChatResponse:
+    async def achat(self, messages: Messages, **params: Unpack[CallParams]) -> ChatResponse:
         """The same as `chat`, with `await`."""
+        use = params.pop("cache", None)
         call, shape = self._call(messages, params)
-        return await arun(self._answered(call, shape, self._aconnect))
+        return await arun(self._remembered(call, shape, self._aconnect, use))
 
-    def stream(self, messages: Messages, **params: Unpack[Params]) -> ChatStream:
+    def stream(self, messages: Messages, **params: Unpack[CallParams]) -> ChatStream:
         """Ask, and iterate over the answer while it is written; then read its `response`.
 
         The loop raises what `chat` does, and `IncompleteStream` when the stream ends without a finish reason.
         """
+        use = params.pop("cache", None)
         call, shape = self._call(messages, params)
-        return ChatStream(self._line, call, shape, self._connect)
+        return ChatStream(self._line, call, shape, self._connect, self._passage(call, shape, use, "stream"))
 
-    def astream(self, messages: Messages, **params: Unpack[Params]) -> AsyncChatStream:
+    def astream(self, messages: Messages, **params: Unpack[CallParams]) -> AsyncChatStream:
         """The same as `stream`, with `async for`."""
+        use = params.pop("cache", None)
         call, shape = self._call(messages, params)
-        return AsyncChatStream(self._line, call, shape, self._aconnect)
+        return AsyncChatStream(self._line, call, shape, self._aconnect, self._passage(call, shape, use, "stream"))
 
     # --- tools ---
 
@@ -277,6 +295,22 @@ class LLMClient:
         request, notes = capabilities.settle(request, row, parameters, self.provider, drop=self._drop)
         return Call(request, tag, notes), shape
 
+    def _passage(self, call: Call, shape: Shape | None, use: Use | None, kind: str) -> Passage | None:
+        """The call's way through a cache; None when it takes none."""
+        if use is False or (use is None and self.cache is None):
+            return None
+        from labkit.caching.passage import Passage
+
+        cache = self.cache if self.cache is not None else _cache(True)
+        assert cache is not None
+        return Passage(cache, self._line, call, shape, True if use is None else use, kind=kind)
+
+    def _remembered(self, call: Call, shape: Shape | None, connect: Any, use: Use | None) -> Flow[ChatResponse]:
+        passage = self._passage(call, shape, use, "chat")
+        if passage is None:
+            return self._answered(call, shape, connect)
+        return passage.chat(lambda: self._answered(call, shape, connect))
+
     def _answered(self, call: Call, shape: Shape | None, connect: Any) -> Flow[ChatResponse]:
         """One answer; one that does not fit its schema is sent back with the error, a few times."""
         so_far: ChatResponse | None = None
@@ -377,6 +411,16 @@ def _resolved(provider: str | None, model: str | None) -> tuple[str, str | None]
     if provider is None:
         provider = "openai" if model is None else _maker(model)
     return provider, model
+
+
+def _cache(wanted: ResponseCache | Path | str | bool | None) -> ResponseCache | None:
+    if wanted is None or wanted is False:
+        return None
+    if wanted is not True and not isinstance(wanted, (str, Path)):
+        return wanted
+    from labkit.caching.response_cache import shared
+
+    return shared(None if wanted is True else wanted)
 
 
 def _default_model(provider: str, tier: str) -> str:

@@ -1,7 +1,8 @@
 """One flow for both worlds: a call is written once, as a generator, and driven with or without `await`.
 
-The generator yields what has to be done next, `Do` (call this) or `Wait` (this many seconds), and is sent what came of
-it, an exception included. It never blocks and never awaits, so the code of a call exists once:
+The generator yields what has to be done next, `Do` (call this), `Either` (call or await) or `Wait` (this many
+seconds), and is sent what came of it, an exception included. It never blocks and never awaits, so the code of a call
+exists once:
 
     def flow():
         reply = yield Do(lambda: sdk.chat.completions.create(...))
@@ -16,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -43,13 +44,21 @@ class Do:
 
 
 @dataclass(frozen=True, slots=True)
+class Either:
+    """Call `plain`, or await `awaited`: for what a thread and a coroutine have to do differently."""
+
+    plain: Callable[[], Any]
+    awaited: Callable[[], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Let so many seconds pass."""
 
     seconds: float
 
 
-Flow = Generator[Do | Wait, Any, T]
+Flow = Generator[Do | Either | Wait, Any, T]
 
 
 def run(flow: Flow[T]) -> T:
@@ -58,7 +67,7 @@ def run(flow: Flow[T]) -> T:
         step = next(flow)
         while True:
             try:
-                value = step.call() if isinstance(step, Do) else _sleep(step.seconds)
+                value = _now(step)
             except Exception as error:
                 step = flow.throw(error)
             else:
@@ -75,7 +84,7 @@ async def arun(flow: Flow[T]) -> T:
         step = next(flow)
         while True:
             try:
-                value = step.call() if isinstance(step, Do) else asyncio.sleep(step.seconds)
+                value = _soon(step)
                 if inspect.isawaitable(value):
                     value = await value
             except Exception as error:
@@ -88,8 +97,19 @@ async def arun(flow: Flow[T]) -> T:
         flow.close()
 
 
-def _sleep(seconds: float) -> Any:
-    time.sleep(seconds)
+def _now(step: Do | Either | Wait) -> Any:
+    """What a step comes to in this thread."""
+    if isinstance(step, Wait):
+        time.sleep(step.seconds)
+        return None
+    return step.call() if isinstance(step, Do) else step.plain()
+
+
+def _soon(step: Do | Either | Wait) -> Any:
+    """The same for an event loop: a value, or what to await."""
+    if isinstance(step, Wait):
+        return asyncio.sleep(step.seconds)
+    return step.call() if isinstance(step, Do) else step.awaited()
 
 
 def retries(attempts: int = ATTEMPTS) -> BaseRetrying:

@@ -61,7 +61,7 @@ class Entry:
     mode: str
     """"local" or "live"."""
     status: str = "ok"
-    """"ok", or the name of the error."""
+    """"ok", "cache" for an answer that no provider was asked for, or the name of the error."""
     tag: str = ""
     input: int = 0
     cached: int = 0
@@ -77,6 +77,8 @@ class Entry:
     latency_s: float = 0.0
     finish: str | None = None
     request_id: str | None = None
+    saved_usd: float | None = None
+    """With status "cache": what the answer cost when it was asked for."""
 
     @property
     def usage(self) -> Usage:

@@ -28,6 +28,7 @@ from labkit.flow import Do, Flow, arun, run
 from labkit.usage import Usage
 
 if TYPE_CHECKING:
+    from labkit.caching.passage import Passage
     from labkit.structured import Shape
 
 END: Any = object()
@@ -37,8 +38,8 @@ END: Any = object()
 class _Reading:
     """A stream's state, the same for both kinds of iteration."""
 
-    def __init__(self, line: Line, call: Call, shape: Shape | None) -> None:
-        self.line, self.call, self.shape = line, call, shape
+    def __init__(self, line: Line, call: Call, shape: Shape | None, passage: Passage | None) -> None:
+        self.line, self.call, self.shape, self.passage = line, call, shape, passage
         self.bill = charge(line, call, "stream")
         self.begun = False
         self.response: ChatResponse | None = None
@@ -106,6 +107,8 @@ class _Reading:
     def broken(self, error: Exception) -> Exception:
         """Our error for one inside the stream, with what had arrived."""
         self.settle()
+        if self.passage is not None:
+            self.passage.failed(error)
         ours = as_call_error(error, self.line.adapter, self.call.request.model)
         if ours is None:
             return error
@@ -132,11 +135,29 @@ class _Reading:
             )
         if self.shape is not None and not self.response.tool_calls:
             self.response = self.shape.applied(self.response)
+        if self.passage is not None:
+            self.response = self.passage.keep(self.response)
+
+    def recalled(self) -> Flow[list[str]]:
+        """The pieces of a cached answer; none when it has to be asked for."""
+        self.response = None if self.passage is None else (yield from self.passage.recalled())
+        if self.response is None:
+            return []
+        from labkit.caching.passage import pieces
+
+        self.response = replace(self.response, time_to_first_token_s=self.response.latency_s)
+        return pieces(self.response.text)
 
 
 class _Stream:
-    def __init__(self, line: Line, call: Call, shape: Shape | None, connect: Callable[[], Any]) -> None:
-        self._reading = _Reading(line, call, shape)
+    def __init__(
+        self, line: Line, call: Call, shape: Shape | None, connect: Callable[[], Any], passage: Passage | None = None
+    ) -> None:
+        """
+        Args:
+            passage: through a cache, when there is one.
+        """
+        self._reading = _Reading(line, call, shape, passage)
         self._connect = connect
 
     @property
@@ -162,6 +183,9 @@ class ChatStream(_Stream):
     def __iter__(self) -> Generator[str, None, None]:
         reading = self._reading
         reading.begin()
+        yield from run(reading.recalled())
+        if reading.response is not None:
+            return
         sdk = self._connect()
         with reading.bill:
             events: Any = None
@@ -199,6 +223,10 @@ class AsyncChatStream(_Stream):
     async def _pieces(self) -> AsyncIterator[str]:
         reading = self._reading
         reading.begin()
+        for piece in await arun(reading.recalled()):
+            yield piece
+        if reading.response is not None:
+            return
         sdk = await self._connect()
         with reading.bill:
             events: Any = None

@@ -1,0 +1,55 @@
+"""A store that may fail without the call failing: trouble is said once, and the store left alone for a moment.
+
+Reading and writing are judged apart: a full disk still reads. After `pause` seconds it is tried again, so a Redis that
+comes back is used again; a later outage is said again.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from time import monotonic
+from typing import Literal, TypeVar
+
+from labkit.caching.stores import Store, StoreTrouble
+from labkit.caching.warning import CacheWarning
+
+PAUSE_SECONDS = 1.0
+"""A store that does not answer costs a call its timeout at most this often."""
+CONSEQUENCE = {"read": "calls are sent as if it held nothing", "write": "new answers are not kept"}
+
+T = TypeVar("T")
+Verb = Literal["read", "write"]
+
+
+class Guard:
+    def __init__(self, store: Store, pause: float = PAUSE_SECONDS) -> None:
+        self.store = store
+        self.pause = pause
+        self._down: dict[Verb, float] = {}
+        """Since when each kind of access fails."""
+
+    def read(self, call: Callable[[Store], T], default: T) -> T:
+        return self._do("read", call, default)
+
+    def write(self, call: Callable[[Store], None]) -> None:
+        self._do("write", call, None)
+
+    @property
+    def works(self) -> bool:
+        """Whether the last access of each kind went well."""
+        return not self._down
+
+    def _do(self, verb: Verb, call: Callable[[Store], T], default: T) -> T:
+        down = self._down.get(verb)
+        if down is not None and monotonic() - down < self.pause:
+            return default
+        try:
+            value = call(self.store)
+        except StoreTrouble as trouble:
+            self._down[verb] = monotonic()
+            if down is None:
+                warnings.warn(f"{trouble}: {CONSEQUENCE[verb]}.", CacheWarning, stacklevel=3)
+            return default
+        self._down.pop(verb, None)
+        return value
