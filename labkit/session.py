@@ -57,6 +57,7 @@ def start(
         ServerError: the lab server does not start.
     """
     global _current
+    from labkit import record
     from labkit import settings as reader
 
     live_names = None if live is None else [live] if isinstance(live, str) else list(live)
@@ -67,6 +68,7 @@ def start(
         _current._retire()
     session._begin()
     _current = session
+    record.opened()
     if not quiet:
         session.show()
     return session

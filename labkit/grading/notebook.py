@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from labkit import record
 from labkit.errors import LabkitError
 from labkit.grading.card import hint_card
 from labkit.grading.journal import Journal
@@ -101,6 +102,8 @@ def check(task_id: str, *, hidden: bool = False, seed: int | None = None) -> Tas
     with Journal(session.url, session.key) as journal:
         result = _with_hint(run_task(task, Workspace(_namespace()), journal, seed), task)
     mode = os.environ.get(MODE, "")
+    if not mode and not hidden:  # a student's own check, and not a grader's
+        record.checked(task.id, passed=result.passed)
     if mode == "points":
         return result.earned
     if mode == "raise" and not result.passed:

@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labkit.widgets.cost_calculator import cost_calculator
+    from labkit.widgets.cost_sliders import cost_calculator
     from labkit.widgets.lens import sampling_lens
-    from labkit.widgets.playground import playground
+    from labkit.widgets.play import playground
     from labkit.widgets.questions import Option, Question
     from labkit.widgets.self_check import quiz
 
@@ -21,8 +21,8 @@ __all__ = ["Option", "Question", "cost_calculator", "playground", "quiz", "sampl
 _HOME = {
     "Option": "questions",
     "Question": "questions",
-    "cost_calculator": "cost_calculator",
-    "playground": "playground",
+    "cost_calculator": "cost_sliders",
+    "playground": "play",
     "quiz": "self_check",
     "sampling_lens": "lens",
 }

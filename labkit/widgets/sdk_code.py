@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from labkit import adapters
 from labkit.chat import ChatRequest
 
-WIDTH = 64
+WIDTH = 48
 """Characters in a line before a value is laid out over several."""
 ROUND = "number"
 """The loop's variable, when several samples are drawn."""

@@ -1,6 +1,7 @@
 """`quiz`: questions with radio buttons; choosing an option shows at once whether it is right and why.
 
-Nothing is recorded or sent. Tab moves from option to option, Space chooses: JupyterLab keeps the arrow keys for itself.
+Nothing is sent; `lk.progress()` counts what was once right. Tab moves from option to option, Space chooses: JupyterLab
+keeps the arrow keys for itself.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from labkit import record
 from labkit.display import plain, prose
 from labkit.widgets.questions import Question
 
@@ -85,7 +87,10 @@ class Quiz(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _chosen(self, n: int) -> None:
         chosen = self.choices[n].index
-        self.explanations[n].value = "" if chosen is None else self.questions[n].explanation(chosen)
+        question = self.questions[n]
+        self.explanations[n].value = "" if chosen is None else question.explanation(chosen)
+        if chosen is not None:
+            record.answered(question.ask, right=question.options[chosen].right)
         self._show_score()
 
     def _show_score(self) -> None:

@@ -154,7 +154,8 @@ class Side:
         first = [r.time_to_first_token_s for r in done if r.time_to_first_token_s is not None]
         waited = f"first token {1000 * min(first):,.0f} ms, " if first else ""
         ends = ", ".join(dict.fromkeys(r.finish_reason or "not finished" for r in done))
+        answers = f"{done[0].model}: {len(done)} answer{'s'[: len(done) > 1]}"
         return (
-            f"{done[0].model}: {len(done)} answer{'s'[: len(done) > 1]}, {usage.prompt:,} tokens in, {usage.output:,} out"
-            f"{hidden}{counted} · {cost} · {waited}{1000 * sum(r.latency_s for r in done):,.0f} ms in all · finish: {ends}"
+            f"{answers}, {usage.prompt:,} tokens in, {usage.output:,} out{hidden}{counted} · {cost} · "
+            f"{waited}{1000 * sum(r.latency_s for r in done):,.0f} ms in all · finish: {ends}"
         )

@@ -21,8 +21,8 @@ import ipywidgets as widgets
 
 from labkit.display import LINE, block, folded
 from labkit.session import current
-from labkit.widgets.playground_column import Column
-from labkit.widgets.playground_state import Settings, Side
+from labkit.widgets.play_column import Column
+from labkit.widgets.play_state import Settings, Side
 
 WIDTH = "980px"
 SECONDS_A_PICTURE = 0.04

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from labkit import registry
 from labkit.display import TINT
-from labkit.widgets.playground_state import PROVIDERS, Sample, Settings, Side
+from labkit.widgets.play_state import PROVIDERS, Sample, Settings, Side
 
 LABELS = {"description_width": "92px"}
 WIDE = {"width": "100%"}
