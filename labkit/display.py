@@ -30,9 +30,13 @@ def plain(text: str) -> str:
 
 
 def block(text: str) -> str:
-    """Preformatted text that wraps instead of running out of the page."""
-    style = f"background: {TINT}; padding: 6px 8px; margin: 2px 0; white-space: pre-wrap; overflow-wrap: anywhere"
-    return f'<pre style="{style}; line-height: 1.35">{escape(text, quote=False)}</pre>'
+    """Preformatted text that wraps instead of running out of the page, between words where there is a space.
+
+    JupyterLab breaks what stands in a `pre` anywhere (`word-break: break-all`), hence the style that says otherwise.
+    """
+    wrapping = "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
+    style = f"background: {TINT}; padding: 6px 8px; margin: 2px 0; {wrapping}; line-height: 1.35"
+    return f'<pre style="{style}">{escape(text, quote=False)}</pre>'
 
 
 def folded(summary: str, content: str, *, opened: bool = False) -> str:

@@ -24,6 +24,8 @@ WIDE = 20
 MOST_PARTS = 6
 """Groups of the spending that get a look of their own; the rest is summed."""
 OTHERS = "all others"
+PILLAR = 0.66
+"""Width of a bar, of the room that it has."""
 MOST_TOTALS = 14
 """Days; of more only the dearest gets its total written."""
 MOST_CHARACTERS = 44
@@ -155,18 +157,18 @@ def waterfall(
 
 
 def _pillar(ax: Axes, place: int, value: float) -> None:
-    drawn = ax.bar([place], [value], width=0.66, color=theme.COLOURS["blue"])
+    drawn = ax.bar([place], [value], width=PILLAR, color=theme.COLOURS["blue"])
     ax.bar_label(drawn, [figure(value)], padding=3, fontsize=LABEL_SIZE, color=theme.INK)
 
 
 def _step(ax: Axes, place: int, before: float, after: float) -> None:
     saved = after <= before
     ax.bar(
-        [place], [abs(after - before)], bottom=min(before, after), width=0.66,
+        [place], [abs(after - before)], bottom=min(before, after), width=PILLAR,
         color="#BFE3D6" if saved else "#F3C9A8", hatch="" if saved else "////", edgecolor=theme.MUTED, linewidth=0.8,
     )  # fmt: skip
-    ax.plot([place - 1 + 0.33, place + 0.33], [before] * 2, color=theme.MUTED, linewidth=0.8)
-    ax.plot([place + 0.33, place + 0.67], [after] * 2, color=theme.MUTED, linewidth=0.8)
+    ax.plot([place - 1 + PILLAR / 2, place + PILLAR / 2], [before] * 2, color=theme.MUTED, linewidth=0.8)
+    ax.plot([place + PILLAR / 2, place + 1 - PILLAR / 2], [after] * 2, color=theme.MUTED, linewidth=0.8)
     said = f"{'−' if saved else '+'}{figure(abs(after - before))}"
     if before > 0:
         said += f"\n{'−' if saved else '+'}{abs(after - before) / before:.0%}".replace("%", " %")
@@ -218,29 +220,44 @@ def spend(
         return say(ax, "No call with a known price is in the ledger yet: there is nothing to draw.")
     table = found.frame.pivot_table(index=day, columns=by, values=cost, aggfunc="sum", fill_value=0.0).sort_index()
     table = _largest(table)
-    base, ends = [0.0] * len(table), []
-    for n, name in enumerate(table):
-        look = theme.look(n)
-        shade = theme.PALE if name == OTHERS else look.colour
-        heights = list(table[name])
-        ax.bar(
-            range(len(table)), heights, bottom=base, width=0.66, color=shade, hatch=look.hatch,
-            edgecolor=theme.PAPER, linewidth=0.8,
-        )  # fmt: skip
-        ends.append(End(str(name), len(table) - 1 + 0.33, base[-1] + heights[-1] / 2, theme.MUTED))
-        base = [low + height for low, height in zip(base, heights, strict=True)]
-    shown = range(len(base)) if len(base) <= MOST_TOTALS else [base.index(max(base))]
-    for place in shown:
-        ax.annotate(
-            figure(base[place]), (place, base[place]), xytext=(0, 3), textcoords="offset points", ha="center",
-            fontsize=LABEL_SIZE, color=theme.INK,
-        )  # fmt: skip
+    totals = _stack(ax, table)
+    _write_totals(ax, totals)
     year = _days(ax, [str(name)[:10] for name in table.index])
-    ax.set_ylim(0, max(base) * 1.12 or 1)
+    ax.set_ylim(0, max(totals) * 1.12 or 1)
     title = title if title is not None else _dearest(table, cost)
     finish(ax, f"{plain_name(day)}{year}{found.note}", axis_name(cost), title)
-    name_ends(ax, ends)
+    name_ends(ax, _last_parts(table))
     return ax
+
+
+def _stack(ax: Axes, table: pd.DataFrame) -> list[float]:
+    """One part a column on the other; how high each day has become."""
+    base = [0.0] * len(table)
+    for n, name in enumerate(table):
+        look, heights = theme.look(n), list(table[name])
+        ax.bar(
+            range(len(table)), heights, bottom=base, width=PILLAR, color=theme.PALE if name == OTHERS else look.colour,
+            hatch=look.hatch, edgecolor=theme.PAPER, linewidth=0.8,
+        )  # fmt: skip
+        base = [low + height for low, height in zip(base, heights, strict=True)]
+    return base
+
+
+def _write_totals(ax: Axes, totals: list[float]) -> None:
+    for place in range(len(totals)) if len(totals) <= MOST_TOTALS else [totals.index(max(totals))]:
+        ax.annotate(
+            figure(totals[place]), (place, totals[place]), xytext=(0, 3), textcoords="offset points", ha="center",
+            fontsize=LABEL_SIZE, color=theme.INK,
+        )  # fmt: skip
+
+
+def _last_parts(table: pd.DataFrame) -> list[End]:
+    """What each column is called and cost in all, at its part of the last day."""
+    sums, last = table.sum(), table.iloc[-1]
+    middles = last.cumsum() - last / 2
+    at = len(table) - 1 + PILLAR / 2
+    said = [f"{name}: {figure(sums[name])}" if len(sums) > 1 else str(name) for name in table]
+    return [End(name, at, float(middle), theme.MUTED) for name, middle in zip(said, middles, strict=True)]
 
 
 def _largest(table: pd.DataFrame) -> pd.DataFrame:

@@ -138,6 +138,8 @@ def cache_hits(
             as a share of all in the columns `prompt`.
         by: column that tells several runs apart.
     """
+    from matplotlib.ticker import MaxNLocator
+
     frame = as_frame(data)
     columns = [hit] if hit else [cached, *(c for c in prompt if c in frame and c != cached)]
     found = rows(frame, columns, [by] if by else [])
@@ -157,6 +159,7 @@ def cache_hits(
         ends.append(End(name or "so far", len(part), reached[name], look.colour))
     ax.set_ylim(-4, 104)
     ax.set_xlim(left=0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     what = "calls answered from the cache (%)" if hit else "prompt tokens read from the cache (%)"
     finish(ax, "call" + found.note, what, title if title is not None else _answered(reached, found.frame, hit))
     name_ends(ax, ends)
@@ -167,6 +170,8 @@ def _answered(reached: dict[str, float], frame: pd.DataFrame, hit: str | None) -
     if len(reached) == 1:
         (share,) = reached.values()
         what = "calls were answered" if hit else "prompt tokens were read"
+        if share == 0:
+            return f"None of the {what} from the cache in {counted(len(frame), 'call')}"
         return f"{share:.0f} % of the {what} from the cache in {counted(len(frame), 'call')}"
     best, worst = max(reached, key=lambda n: reached[n]), min(reached, key=lambda n: reached[n])
     what = "Calls answered" if hit else "Prompt tokens read"

@@ -191,7 +191,7 @@ def test_spend_stacks_the_dearest_lowest_and_sums_the_rest() -> None:
     ax = plots.spend(table)
     heights = [group[0].get_height() for group in ax.containers]
     assert heights == [9, 8, 7, 6, 5, 4, 1 + 2 + 3]
-    assert {"45", "all others", "m8"} <= set(written(ax))
+    assert {"45", "all others: 6", "m8: 9"} <= set(written(ax))
     assert title(ax) == "m8 took 20 % of 45 USD in 1 day"
 
 
@@ -220,6 +220,11 @@ def test_cache_hits_are_the_share_of_prompt_tokens_so_far() -> None:
     assert data(single)[1] == [0, 80]
     assert data(so_far)[1] == [0, 40]
     assert title(ax) == "40 % of the prompt tokens were read from the cache in 2 calls"
+
+
+def test_cache_that_never_answered_is_said_so() -> None:
+    ax = plots.cache_hits([{"input": 10, "cached": 0}] * 3)
+    assert title(ax) == "None of the prompt tokens were read from the cache in 3 calls"
 
 
 def test_cache_hits_of_whole_answers_count_calls() -> None:
