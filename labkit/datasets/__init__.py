@@ -26,6 +26,8 @@ _FILES = {path.stem: path for path in sorted(_FOLDER.glob("*.*")) if path.suffix
 ENTITIES = ("person", "organisation", "place", "date", "amount", "currency")
 """Columns of `notices`. A date is written 2026-03-14, an amount is a number without its currency; what a notice does
 not say is None."""
+SPLITS = ("held_out", "seen", "hard")
+"""Only `sentiment` has hard rows: irony, and complaints and praise without a word of mood."""
 LABELS = {
     "sentiment": {"positive": "the customer is content", "negative": "the customer is not content"},
     "tickets": {
@@ -46,15 +48,15 @@ def names() -> list[str]:
 
 
 def records(name: str, *, split: str | None = "held_out") -> list[dict[str, Any]]:
-    """The rows of a set as dictionaries; `split` is "held_out", "seen" or None for both. `queries` has no splits.
+    """The rows of a set as dictionaries; `split` is one of `SPLITS`, or None for all. `queries` has no splits.
 
     Raises:
         ValueError: there is no such set or split; the message lists those that there are.
     """
     if name not in _FILES:
         raise ValueError(f"no set {name!r}; there are {', '.join(_FILES)}")
-    if split not in (None, "held_out", "seen"):
-        raise ValueError(f"no split {split!r}; there are held_out, seen, and None for both")
+    if split not in (None, *SPLITS):
+        raise ValueError(f"no split {split!r}; there are {', '.join(SPLITS)}, and None for all")
     rows = _read(_FILES[name])
     return [row for row in rows if split is None or row.get("split", split) == split]
 
