@@ -56,11 +56,9 @@ class LineFile:
         Raises:
             OSError: it cannot be read.
         """
-        try:
+        if self.path.is_file():  # a pipe or a device may have no end
             with self.path.open("rb") as stream:
                 yield from filter(bytes.strip, stream)
-        except FileNotFoundError:
-            pass
 
     def sync(self) -> None:
         """Force what was appended to the disk now."""

@@ -1,0 +1,52 @@
+"""A bar with what a sweep has spent and how long it still takes."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+from labkit import notebook
+from labkit.experiments.runner import Tally
+
+
+class Bar:
+    """A progress bar of a tally, drawn in the thread that waits. Use it in a `with`."""
+
+    def __init__(self, tally: Tally, *, shown: bool | None = None) -> None:
+        """
+        Args:
+            shown: by default in a notebook and in a terminal, not in a file or a pipe.
+        """
+        self._tally = tally
+        self._shown = _somebody_looks() if shown is None else shown
+        self._bar: Any = None
+
+    def __enter__(self) -> Bar:
+        if self._shown:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=self._tally.total, unit="cell", leave=False, dynamic_ncols=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self.draw()
+            self._bar.close()
+
+    def draw(self) -> None:
+        """Show how far it has come. Cells that were on disk do not count for the time left."""
+        if self._bar is None:
+            return
+        tally = self._tally
+        failed = f", {tally.failed} failed" if tally.failed else ""
+        self._bar.set_postfix_str(f"${tally.spent_usd:.4f}{failed}", refresh=False)
+        self._bar.initial = tally.reused
+        self._bar.n = tally.done
+        self._bar.refresh()
+
+
+def _somebody_looks() -> bool:
+    return notebook.shell() is not None or (sys.stderr is not None and sys.stderr.isatty())
