@@ -152,6 +152,12 @@ class Charge:
         (self._line.ledger or ledgers.current()).append(entry)
 
 
+def limits(line: Line, model: str) -> list[Budget]:
+    """The budgets that a call stands under: the client's own, and live the session's."""
+    found = [line.budget] if line.budget else []
+    return found + ([budgets.of_session(current())] if line.mode(model) == "live" else [])
+
+
 def hold(line: Line, model: str, most_usd: Callable[[], float]) -> list[Hold]:
     """Hold back the most that something can cost, from the client's budget and, live, from the session's.
 
@@ -161,13 +167,12 @@ def hold(line: Line, model: str, most_usd: Callable[[], float]) -> list[Hold]:
     Raises:
         BudgetExceeded: one of them has not that much left. Nothing is held then.
     """
-    limits = [line.budget] if line.budget else []
-    limits += [budgets.of_session(current())] if line.mode(model) == "live" else []
-    if not limits:
+    ceilings = limits(line, model)
+    if not ceilings:
         return []
     most = most_usd()
     with ExitStack() as opening:  # when the second budget refuses, the first one gets its hold back
-        holds = [opening.enter_context(limit.hold(most)) for limit in limits]
+        holds = [opening.enter_context(limit.hold(most)) for limit in ceilings]
         opening.pop_all()
         return holds
 

@@ -9,12 +9,16 @@
 
     lines.py      the requests: built from what you have, checked before anything is uploaded
     jobfile.py    a batch on disk, so that a kill loses nothing
+    results.py    what became of each line, and the table
+    books.py      the money: held, and booked once
     wire.py       what a provider's batch API is; openai.py, anthropic.py, gemini.py are the three
     waiting.py    how long to wait between looks, on which clock
-    job.py        `Batch` itself
+    life.py       what a batch does, as flows
+    job.py        `Batch`: the same for people
 """
 
 from labkit.batching.job import Batch
 from labkit.batching.lines import InvalidBatch
+from labkit.batching.wire import BatchGone
 
-__all__ = ["Batch", "InvalidBatch"]
+__all__ = ["Batch", "BatchGone", "InvalidBatch"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from labkit.adapters.anthropic import AnthropicAdapter
 from labkit.batching.lines import BatchLine
-from labkit.batching.wire import Ask, Outcome, Phase, Seen, Status, each
+from labkit.batching.wire import Ask, BatchGone, Outcome, Phase, Seen, Status, each
 from labkit.flow import Flow
 
 STATUS: dict[str, Status] = {"canceled": "cancelled", "expired": "expired"}
@@ -59,7 +59,7 @@ class AnthropicBatches:
 
     def outcomes(self, sdk: Any, ask: Ask, seen: Seen, ids: Sequence[str]) -> Flow[list[Outcome]]:
         if seen.raw.results_url is None:
-            return []
+            raise BatchGone(f"The results of {seen.raw.id} are archived.")
         results = yield from ask(lambda: sdk.messages.batches.results(seen.raw.id))
         return [self._outcome(row.custom_id, row.result) for row in (yield from each(results))]
 

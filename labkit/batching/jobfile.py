@@ -109,8 +109,6 @@ class JobFile:
                 _add(found, kind, record)
         if found is None or len(found.lines) != found.batch.get("lines"):
             raise UserError(f"{self.path} is no whole job of labkit.")
-        if found.ended is None:
-            found.outcomes = []
         return found
 
     @contextmanager

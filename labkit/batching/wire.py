@@ -57,6 +57,13 @@ class Outcome:
     error: str = ""
 
 
+class BatchGone(UserError):
+    """The provider has forgotten a batch or its results; the requests are still in the job file."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} Providers keep results for about a month; a reset of the lab forgets batches too.")
+
+
 class BatchApi(Protocol):
     """One provider's."""
 

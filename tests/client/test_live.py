@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import labkit as lk
@@ -84,3 +85,16 @@ def test_no_key_shows_in_an_error_or_in_the_ledger(
         LLMClient(live, max_tokens=10).chat("Hi")
     assert refused.value.status in (400, 401)
     assert wrong not in str(refused.value) + repr(refused.value.__dict__) + (tmp_path / "ledger.jsonl").read_text()
+
+
+def test_a_live_batch_stands_under_the_sessions_budget_too(live: str, real_host: str) -> None:
+    client = LLMClient(live, max_tokens=50)
+    batch = client.batch(["Hi", "Hello"], progress=False).submit()
+    later = {"clock": {"advance_s": 3_600}}
+    httpx.post(f"{real_host}/lab/v1/tenant", json=later, headers={"Authorization": f"Bearer {KEY}"}).raise_for_status()
+    assert set(batch.refresh().results()["status"]) == {"succeeded"}
+    (row,) = lk.ledger.entries()
+    assert (row["kind"], row["mode"], row["cost_usd"]) == ("batch", "live", pytest.approx(batch.cost_usd))
+    assert batch.path is not None and KEY not in batch.path.read_text()
+    with pytest.raises(BudgetExceeded, match="LABKIT_BUDGET_USD"):
+        client.batch([LONG] * 500, progress=False).submit()
