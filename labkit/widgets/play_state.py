@@ -115,7 +115,7 @@ class Sample:
                     changed()
             finally:
                 with suppress(UserError):  # nothing was sent
-                    self.response = stream.response
+                    self.response = stream.response if stream.response.raw else None
         except LabkitError as error:
             self.problem = str(error)
         except asyncio.CancelledError:
