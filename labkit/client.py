@@ -303,7 +303,7 @@ class LLMClient:
 
         cache = self.cache if self.cache is not None else _cache(True)
         assert cache is not None
-        return Passage(cache, self._line, call, shape, True if use is None else use, kind=kind)
+        return Passage(cache, self, self._line, call, shape, use=True if use is None else use, kind=kind)
 
     def _remembered(self, call: Call, shape: Shape | None, connect: Any, use: Use | None) -> Flow[ChatResponse]:
         passage = self._passage(call, shape, use, "chat")
@@ -345,7 +345,7 @@ class LLMClient:
     def _embedded(self, texts: list[str], dimensions: int | None, tag: str, connect: Any) -> Flow[Embeddings]:
         if not texts:
             raise UserError("There is no text to embed.")
-        model = self._embedding_model()
+        model = self.embedding_model
         sdk = yield Do(connect)
 
         def send(retry: int) -> Flow[Any]:
@@ -377,7 +377,13 @@ class LLMClient:
         except registry.UnknownModel:
             return None
 
-    def _embedding_model(self) -> str:
+    @property
+    def embedding_model(self) -> str:
+        """What `embed` asks: the client's own model if it embeds, else the provider's of the course.
+
+        Raises:
+            UserError: the provider has no embeddings.
+        """
         if not self.adapter.embeds:
             raise UserError(f"{self.provider} has no embeddings: LLMClient('openai') and LLMClient('gemini') have.")
         row = self._row()

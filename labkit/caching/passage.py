@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labkit import ledger as ledgers
 from labkit.caching import keys, rules
-from labkit.caching.flights import OWN, Outcome, again
+from labkit.caching.flights import OWN, Flight, Outcome, again
 from labkit.caching.statistics import Event
 from labkit.errors import CallError, InvalidOutput, UserError
 from labkit.flow import Either, Flow
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from labkit.caching.records import Record
     from labkit.caching.response_cache import ResponseCache
     from labkit.caching.statistics import Outcome as Kind
+    from labkit.caching.stores import VectorRow
     from labkit.calls import Call, Line
     from labkit.chat import ChatResponse
+    from labkit.client import LLMClient
     from labkit.structured import Shape
 
 Use = bool | Literal["force", "refresh"]
@@ -39,10 +41,19 @@ _PIECE = re.compile(r"\S+\s*|\s+")
 
 class Passage:
     def __init__(
-        self, cache: ResponseCache, line: Line, call: Call, shape: Shape | None, use: Use, *, kind: str = "chat"
+        self,
+        cache: ResponseCache,
+        client: LLMClient,
+        line: Line,
+        call: Call,
+        shape: Shape | None,
+        *,
+        use: Use = True,
+        kind: str = "chat",
     ) -> None:
         """
         Args:
+            client: whose call it is, for a semantic cache to embed with.
             kind: "chat" or "stream", for the ledger.
 
         Raises:
@@ -50,9 +61,13 @@ class Passage:
         """
         if use not in USES:
             raise UserError(f"cache={use!r} of a call is none of {', '.join(map(repr, USES))}.")
-        self.cache, self.line, self.call, self.shape, self.kind = cache, line, call, shape, kind
+        self.cache, self.client, self.line, self.call, self.shape = cache, client, line, call, shape
+        self.kind = kind
         self.forced, self.fresh = use == "force", use == "refresh"
         self.similarity: float | None = None
+        """Of the nearest kept question, once a semantic cache has looked."""
+        self.vector: tuple[str, VectorRow] | None = None
+        """Namespace and row of this question, for a semantic cache to keep."""
         self.began = perf_counter()
         self.place = keys.Place.of(line, call.request.model)
         self.key, self.refusal = self._admitted()
@@ -72,7 +87,7 @@ class Passage:
 
     def chat(self, ask: Callable[[], Flow[ChatResponse]]) -> Flow[ChatResponse]:
         """The answer: kept, or of the one call that all who ask the same now share."""
-        found = yield from self.recalled()
+        found = self._exact()
         if found is not None:
             return found
         if self.refusal or self.fresh:
@@ -80,43 +95,52 @@ class Passage:
         while True:
             flight, leads = self.cache.flights.board(self.key)
             if leads:
-                break
+                return (yield from self._led(flight, ask))
             outcome = yield Either(flight.wait, flight.wait_async)
             if outcome is OWN:
                 return self.keep((yield from self._asked(ask)))
             if isinstance(outcome, CallError):
-                self._count("failed", reason=type(outcome).__name__)
+                self.failed(outcome)
                 raise again(outcome)
             if outcome is not None:
                 return self._shared(outcome)
+
+    def recalled(self) -> Flow[ChatResponse | None]:
+        """The kept answer, booked as one that costs nothing; None: it has to be asked for."""
+        found = self._exact()
+        if found is not None or self.refusal or self.fresh:
+            return found
+        return (yield from self._near())
+
+    def _exact(self) -> ChatResponse | None:
+        """The answer to this very call. A miss is the moment to see whether the prompt may lie in a cache at all."""
+        if self.refusal:
+            return None
+        found = None if self.fresh else self._hit("hit", self.cache.get(self.key))
+        if found is None and not self.forced:
+            self.refusal = rules.against_prompt(self.call.request)
+        return found
+
+    def _near(self) -> Flow[ChatResponse | None]:
+        found = yield from self.cache.similar(self)
+        return None if found is None else self._hit("near", *found)
+
+    def _led(self, flight: Flight, ask: Callable[[], Flow[ChatResponse]]) -> Flow[ChatResponse]:
+        """The call that others wait for."""
         landed: Outcome = None
         try:
-            # Another one may have landed between our look and our boarding.
-            found = self._hit("hit", self.cache.get(self.key))
-            landed = found if found is not None else self.keep((yield from self._asked(ask)))
-            return landed
+            found = self._exact()  # another flight may have landed between our look and our boarding
+            if found is None:
+                found = yield from self._near()
+            if found is None:
+                found = self.keep((yield from self._asked(ask)))
+            landed = found
+            return found
         except CallError as error:
             landed = error
             raise
         finally:  # also when cancelled or closed: then nobody gets anything, and the next one leads
             self.cache.flights.land(self.key, flight, landed)
-
-    def recalled(self) -> Flow[ChatResponse | None]:
-        """The kept answer, booked as one that costs nothing; None: it has to be asked for."""
-        if self.refusal or self.fresh:
-            return None
-        found = self._hit("hit", self.cache.get(self.key))
-        if found is not None:
-            return found
-        if not self.forced:
-            self.refusal = rules.against_prompt(self.call.request)
-            if self.refusal:
-                return None
-        near = yield from self.cache.similar(self)
-        if near is None:
-            return None
-        record, self.similarity, note = near
-        return self._hit("near", record, note)
 
     def keep(self, response: ChatResponse) -> ChatResponse:
         """Count an answer that was asked for, and keep it if it may be; its notes say why not."""

@@ -108,8 +108,8 @@ class ResponseCache:
 
     # --- what a semantic cache adds ---
 
-    def similar(self, passage: Passage) -> Flow[tuple[Record, float, str] | None]:
-        """A kept answer to another call that may do, its similarity and a note. Here: none."""
+    def similar(self, passage: Passage) -> Flow[tuple[Record, str] | None]:
+        """A kept answer to another call that may do, and a note that says so. Here: none."""
         yield from ()  # a flow, since other caches have to ask for embeddings
         return None
 

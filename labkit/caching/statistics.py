@@ -99,7 +99,7 @@ class Statistics:
     def __repr__(self) -> str:
         """One line: how often it helped, and what that was worth."""
         refused = f", {self.refused} refused" if self.refused else ""
-        asked = f", {self.embedding_usd:.6f} USD for embeddings" if self.embedding_usd else ""
+        asked = f", {self.embedding_usd:.2g} USD for embeddings" if self.embedding_usd else ""
         return (
             f"<{self.hits} hits, {self.misses} misses ({self.hit_rate:.0%}){refused}; "
             f"saved {self.saved_usd:.6f} USD and {self.saved_s:.2f} s{asked}>"
