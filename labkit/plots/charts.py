@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labkit.plots import theme
-from labkit.plots.finish import finish, name_rows, say, wrapped
+from labkit.plots.finish import finish, name_columns, name_rows, say, wrapped
 from labkit.plots.tidy import rows
 from labkit.plots.wording import axis_name, plain_name, sentence
 
@@ -68,7 +68,7 @@ def diversity(
 
 @theme.style()
 def heatmap(
-    values: Mapping[tuple[float, float], float] | pd.DataFrame,
+    values: Mapping[tuple[Any, Any], float] | pd.DataFrame,
     metric: str = "distinct share",
     ax: Axes | None = None,
     *,
@@ -80,11 +80,11 @@ def heatmap(
 
     Args:
         values: {(x value, y value): value}; or a table with the columns `x`, `y` and `metric`, whose repeats are
-            averaged.
+            averaged. The two parameters are numbers, or names such as models.
     """
     if not isinstance(values, Mapping):
         values = _grid(values, metric, x, y)
-    columns, lines = sorted({at for at, _ in values}), sorted({at for _, at in values})
+    columns, lines = _steps(at for at, _ in values), _steps(at for _, at in values)
     ax = theme.axes(ax, width=1.9 + 0.75 * max(4, len(columns)), height=1.4 + 0.42 * max(2, len(lines)))
     if not values:
         return say(ax, f"No row has {plain_name(x)}, {plain_name(y)} and {plain_name(metric)}: nothing to draw yet.")
@@ -98,8 +98,8 @@ def heatmap(
         ink = "white" if value <= middle else "black"
         place = columns.index(at), lines.index(row)
         ax.text(*place, format(value, form), ha="center", va="center", color=ink, fontsize=9)
-    ax.set_xticks(range(len(columns)), [f"{at:g}" for at in columns])
-    ax.set_yticks(range(len(lines)), [f"{at:g}" for at in lines])
+    name_columns(ax, range(len(columns)), [_step_name(at) for at in columns])
+    name_rows(ax, [_step_name(at) for at in lines])
     ax.figure.colorbar(image, ax=ax, label=axis_name(metric))
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
@@ -107,9 +107,19 @@ def heatmap(
     return ax
 
 
-def _grid(table: pd.DataFrame, metric: str, x: str, y: str) -> dict[tuple[float, float], float]:
-    means = rows(table, [x, y, metric]).frame.groupby([x, y])[metric].mean()
-    return {(float(at), float(row)): float(value) for (at, row), value in means.items()}
+def _grid(table: pd.DataFrame, metric: str, x: str, y: str) -> dict[tuple[Any, Any], float]:
+    means = rows(table, [metric], either=[x, y]).frame.groupby([x, y], sort=False)[metric].mean()
+    return {(at, row): float(value) for (at, row), value in means.items()}
+
+
+def _steps(values: Iterable[Any]) -> list[Any]:
+    """Numbers by size, names in the order in which they first come."""
+    found = list(dict.fromkeys(values))
+    return found if any(isinstance(value, str) for value in found) else sorted(found)
+
+
+def _step_name(value: Any) -> str:
+    return wrapped(value) if isinstance(value, str) else f"{value:g}"
 
 
 @theme.style()
@@ -180,8 +190,8 @@ def _rise(results: Mapping[str, Mapping[float, Sequence[float]]], metric: str) -
     return f"{metric[:1].upper()}{metric[1:]} {verb} from {low:.2f} at T = {cold:g} to {high:.2f} at T = {hot:g}"
 
 
-def _peak(values: Mapping[tuple[float, float], float], metric: str, x: str, y: str) -> str:
+def _peak(values: Mapping[tuple[Any, Any], float], metric: str, x: str, y: str) -> str:
     (at, row), best = max(values.items(), key=lambda item: item[1])
     across = "T" if x == "temperature" else plain_name(x)
-    place = f"at {across} = {at:g} and {plain_name(y)} = {row:g}"
+    place = f"at {across} = {_step_name(at)} and {plain_name(y)} = {_step_name(row)}"
     return sentence(f"{plain_name(metric)} is highest, {best:.2f}, {place}")

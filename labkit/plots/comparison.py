@@ -5,10 +5,11 @@ lk.plots.curve(table, x="temperature", y="distinct_2")
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from labkit.plots import theme
-from labkit.plots.finish import End, finish, name_ends, say
+from labkit.plots.finish import End, finish, name_columns, name_ends, say, wrapped
 from labkit.plots.tidy import FEW, Band, groups, interval, rows
 from labkit.plots.wording import axis_name, figure, plain_name, sentence, unit_of
 
@@ -38,31 +39,36 @@ def curve(
     Args:
         data: a table with one row a measurement, such as a sweep's; rows without a value are left out and counted on
             the axis.
-        x, y: numeric columns. A unit at a name's end ("cost_usd", "latency_s") goes to the axis.
+        x, y: columns; y holds numbers, x numbers, or the names of steps in the order in which they first come. A unit
+            at a name's end ("cost_usd", "latency_s") goes to the axis.
         by: what tells the lines apart; None draws one.
         band: "interval" is the 95 % interval of the mean by bootstrap, and the range where there are fewer than five
             repeats; "range" is smallest to largest; None draws none.
         low, high: columns that hold the band already, where a table has one row a point.
     """
     bounds = [column for column in (low, high) if column is not None]
-    found = rows(data, [x, y, *bounds], [by] if by else [])
-    series = groups(found.frame, by)
+    found = rows(data, [y, *bounds], [by] if by else [], either=[x])
+    steps = [] if found.frame[x].dtype.kind == "f" else list(dict.fromkeys(found.frame[x]))
+    table = found.frame.assign(**{x: found.frame[x].map(steps.index)}) if steps else found.frame
+    series = groups(table, by)
     ax = theme.axes(ax, height=max(3.6, 1.4 + TALL * len(series)))
     if not series:
         return say(ax, f"No row has both {plain_name(x)} and {plain_name(y)}: there is nothing to draw yet.")
     ends = []
     points = {name: _points(part, x, y, band, low, high) for name, part in series.items()}
-    for n, (name, table) in enumerate(points.items()):
+    for n, (name, line) in enumerate(points.items()):
         look = theme.look(n)
-        ax.plot(table["x"], table["mean"], color=look.colour, marker=look.marker, linestyle=look.dash, markersize=5)
-        ax.fill_between(table["x"], table["low"], table["high"], color=look.colour, alpha=0.16, linewidth=0)
+        ax.plot(line["x"], line["mean"], color=look.colour, marker=look.marker, linestyle=look.dash, markersize=5)
+        ax.fill_between(line["x"], line["low"], line["high"], color=look.colour, alpha=0.16, linewidth=0)
         for edge in ("low", "high"):  # an edge of its own, so that bands that lie on each other stay apart in grey
-            ax.plot(table["x"], table[edge], color=look.colour, linewidth=0.6, alpha=0.6)
-        ends.append(End(name, table["x"].iloc[-1], table["mean"].iloc[-1], look.colour))
+            ax.plot(line["x"], line[edge], color=look.colour, linewidth=0.6, alpha=0.6)
+        ends.append(End(name, line["x"].iloc[-1], line["mean"].iloc[-1], look.colour))
     if ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)
-    note = _band_note(found.frame, x, by, band, low)
-    title = title if title is not None else _finding(points, x, y)
+    if steps:
+        name_columns(ax, range(len(steps)), [wrapped(step) for step in steps])
+    note = _band_note(table, x, by, band, low)
+    title = title if title is not None else _finding(points, x, y, steps)
     finish(ax, axis_name(x) + found.note, axis_name(y), title, key=note)
     if by is not None:
         name_ends(ax, ends)
@@ -96,11 +102,11 @@ def _band_note(frame: pd.DataFrame, x: str, by: str | None, band: Band, low: str
     )
 
 
-def _finding(points: dict[str, pd.DataFrame], x: str, y: str) -> str:
+def _finding(points: dict[str, pd.DataFrame], x: str, y: str, steps: Sequence[str]) -> str:
     """What one line does from its first point to its last, or which of several ends highest."""
     unit = f" {unit_of(y)}" if unit_of(y) else ""
     if len(points) == 1:
-        return sentence(_course(next(iter(points.values())), x, y, unit))
+        return sentence(_course(next(iter(points.values())), x, y, unit, steps))
     means = {name: float(table["mean"].mean()) for name, table in points.items()}
     best, worst = max(means, key=lambda n: means[n]), min(means, key=lambda n: means[n])
     if means[best] == means[worst]:
@@ -111,13 +117,14 @@ def _finding(points: dict[str, pd.DataFrame], x: str, y: str) -> str:
     )
 
 
-def _course(table: pd.DataFrame, x: str, y: str, unit: str) -> str:
+def _course(table: pd.DataFrame, x: str, y: str, unit: str, steps: Sequence[str]) -> str:
     """From the first point to the last; a change that the bands could explain is none."""
     first, last = table.iloc[0], table.iloc[-1]
     name, at, begin, end = plain_name(y), plain_name(x), figure(first["mean"]), figure(last["mean"])
+    low, high = (steps[int(row["x"])] if steps else figure(row["x"]) for row in (first, last))
     if len(table) == 1:
-        return f"{name} is {begin}{unit} at {at} {figure(first['x'])}"
-    span = f"as {at} goes from {figure(first['x'])} to {figure(last['x'])}"
+        return f"{name} is {begin}{unit} at {at} = {low}"
+    span = f"as {at} goes from {low} to {high}"
     if first["low"] <= last["high"] and last["low"] <= first["high"]:
         return f"{name} shows no clear change, {begin} to {end}{unit}, {span}"
     return f"{name} {'rises' if last['mean'] > first['mean'] else 'falls'} from {begin} to {end}{unit} {span}"

@@ -64,7 +64,8 @@ def pareto(
     _draw_choices(ax, table, front, cost, quality)
     ax.margins(x=0.16, y=0.16)
     title = title if title is not None else _worth(table, front, cost, quality)
-    finish(ax, axis_name(cost) + found.note, axis_name(quality), title)
+    key = "cross through a point: its 95 % interval" if len(found.frame) > len(table) else ""
+    finish(ax, axis_name(cost) + found.note, axis_name(quality), title, key)
     points = list(zip(table[cost], table[quality], table.index, strict=True))
     name_points(ax, points, faint=set(range(len(points))) - set(front))
     return ax

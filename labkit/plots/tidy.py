@@ -37,8 +37,8 @@ class Rows:
         return f"   [{self.missing:,} of {total:,} rows have no value]" if self.missing and len(self.frame) else ""
 
 
-def rows(data: Any, numbers: Sequence[str], names: Sequence[str] = ()) -> Rows:
-    """The columns `numbers` and `names` of a table.
+def rows(data: Any, numbers: Sequence[str], names: Sequence[str] = (), *, either: Sequence[str] = ()) -> Rows:
+    """The columns `numbers` and `names` of a table, and `either`: numbers where they are some, else names.
 
     Raises:
         ValueError: the table has no such column; the message lists those that it has.
@@ -47,12 +47,14 @@ def rows(data: Any, numbers: Sequence[str], names: Sequence[str] = ()) -> Rows:
     import pandas as pd
 
     frame = as_frame(data)
-    wanted = list(dict.fromkeys([*names, *numbers]))
+    wanted = list(dict.fromkeys([*names, *either, *numbers]))
     if absent := [column for column in wanted if column not in frame]:
         if frame.empty and not len(frame.columns):
             return Rows(pd.DataFrame(columns=wanted), 0, [])
         raise ValueError(f"the table has no column {absent[0]!r}; it has {', '.join(map(str, frame.columns))}")
     frame = frame[wanted].reset_index(drop=True)
+    numbers = [*numbers, *(column for column in either if _numeric(frame[column]))]
+    names = [*names, *(column for column in either if column not in numbers)]
     for column in numbers:
         frame[column] = _as_numbers(frame[column])
     for column in names:
@@ -102,6 +104,11 @@ def moments(values: pd.Series) -> pd.Series:
         return values.astype(float)
     found = pd.to_datetime(values, utc=True, format=None if values.dtype.kind == "M" else "ISO8601")
     return (found - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+
+
+def _numeric(values: pd.Series) -> bool:
+    """Whether every value that is there is a number."""
+    return bool(_as_numbers(values.dropna()).notna().all())
 
 
 def _as_numbers(values: pd.Series) -> pd.Series:

@@ -55,7 +55,7 @@ def test_rows_without_a_value_are_left_out_and_counted_on_the_axis() -> None:
 def test_one_point_is_drawn_and_named() -> None:
     ax = plots.curve([{"model": "m", "t": 0.5, "latency_s": 1.25}], "t", "latency_s")
     assert data(ax.get_lines()[0]) == ([0.5], [1.25])
-    assert title(ax) == "Latency is 1.25 s at t 0.5"
+    assert title(ax) == "Latency is 1.25 s at t = 0.5"
 
 
 def test_times_of_any_kind_are_seconds_on_one_scale() -> None:
@@ -100,6 +100,21 @@ def test_change_within_the_uncertainty_is_called_none() -> None:
     flat = plots.curve(measurements(1), "temperature", "accuracy", by=None)
     assert title(rising).startswith("Distinct_2 rises from 0.39")
     assert title(flat).startswith("Accuracy shows no clear change")
+
+
+def test_curve_over_named_steps_keeps_their_order() -> None:
+    rows = [{"effort": e, "accuracy": a} for e, a in (("none", 0.5), ("low", 0.7), ("high", 0.9))]
+    ax = plots.curve(rows, "effort", "accuracy", by=None)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["none", "low", "high"]
+    assert data(ax.get_lines()[0]) == ([0, 1, 2], [0.5, 0.7, 0.9])
+    assert title(ax) == "Accuracy rises from 0.5 to 0.9 as effort goes from none to high"
+
+
+def test_heatmap_takes_models_for_a_parameter() -> None:
+    rows = [{"model": m, "temperature": t, "share": t / 2} for m in ("z", "a") for t in (1.0, 0.0)]
+    ax = plots.heatmap(pd.DataFrame(rows), "share", y="model")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["z", "a"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1"]
 
 
 def test_heatmap_of_a_table_averages_repeats_and_names_its_columns() -> None:
