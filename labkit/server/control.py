@@ -35,6 +35,7 @@ SETTINGS = {
     "tier": Field("string", choices=tuple(tiers())),
     "limits": Field("object", nullable=False),
     "batches": Field("object", nullable=False),
+    "locked": Field("boolean", nullable=False),
 }
 CLOCK = {
     "rate": Field("number", low=0.001, high=1e6, nullable=False),
@@ -154,6 +155,13 @@ class Control:
             raise self.refuse_key(key)
         return tenant
 
+    def changeable(self, request: Request) -> Tenant:
+        """The same for a request that changes it."""
+        tenant = self.subject(request)
+        if tenant.locked and not self.is_admin(self.key(request)):
+            raise ApiError("permission", "This tenant is locked while work is graded: nothing can be changed.")
+        return tenant
+
     # --- handlers ----------------------------------------------------------------------------------------------------
 
     async def health(self, request: Request) -> Answer:
@@ -167,8 +175,12 @@ class Control:
         return Response.json(self.subject(request).described())
 
     async def change_tenant(self, request: Request) -> Answer:
-        tenant, body = self.subject(request), request.json()
+        tenant, body = self.changeable(request), request.json()
         check(body, SETTINGS)
+        if "locked" in body:
+            if not self.is_admin(self.key(request)):
+                raise ApiError("permission", "Only the admin key may lock or unlock a tenant.", param="locked")
+            tenant.locked = body["locked"]
         clock, limits = body.get("clock", {}), body.get("limits", {})
         check(clock, CLOCK, at="clock.")
         check(limits, LIMITS, at="limits.")
@@ -190,7 +202,7 @@ class Control:
 
     async def reset(self, request: Request) -> Answer:
         """Forget what happened; with `{"settings": true}` also what was set."""
-        tenant = self.subject(request)
+        tenant = self.changeable(request)
         body = request.json() if request.body else {}
         check(body, {"settings": Field("boolean")})
         if body.get("settings"):
@@ -220,7 +232,7 @@ class Control:
         return Response.json({"faults": [fault.described() for fault in scripted], "kinds": KINDS})
 
     async def script_fault(self, request: Request) -> Answer:
-        tenant, body = self.subject(request), request.json()
+        tenant, body = self.changeable(request), request.json()
         check(body, FAULT)
         triggers = [name for name in ("next", "every", "rate", "start_s") if body.get(name) is not None]
         if len(triggers) != 1:
@@ -233,7 +245,7 @@ class Control:
 
     async def clear_faults(self, request: Request) -> Answer:
         """All of them, or with `?id=` one."""
-        faults = self.subject(request).part(Faults)
+        faults = self.changeable(request).part(Faults)
         if "id" in request.query:
             faults.take_back(_number(request.query, "id", 0))
         else:

@@ -57,6 +57,8 @@ class Tenant:
     """Where its files, batches, journal and ledger are kept."""
     shelf: Shelf = field(default_factory=Shelf)
     """What the journals of all tenants share."""
+    locked: bool = False
+    """Only the admin key may change it: while it is graded, a student's code must not."""
     active: int = 0
     """Requests that are being generated."""
     masked: str = ""
@@ -179,6 +181,7 @@ class Tenant:
             },
             "model_limits": {model: _as_dict(limits) for model, limits in self.model_limits.items()},
             "batches": asdict(self.batch_pace),
+            "locked": self.locked,
         }
 
 

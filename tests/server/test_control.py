@@ -55,6 +55,30 @@ def test_a_lab_key_may_not_stop_the_server(tenant):
         tenant.lab("shutdown", {})
 
 
+CHANGES = [
+    ("tenant", {"pace": 1}),
+    ("tenant", {"locked": False}),
+    ("reset", {}),
+    ("faults", {"kind": "rate_limit", "next": 1}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), CHANGES)
+def test_a_locked_tenant_is_changed_by_the_admin_alone(tenant, lab_server, path, body):
+    admin = {"key": lab_server.admin_key}
+    tenant.lab(f"tenant?tenant={tenant.key}", {"locked": True}, **admin)
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        tenant.lab(path, body)
+    tenant.chat("requests go on")
+    assert tenant.lab("journal")["last"] == 1
+    tenant.lab(f"{path}?tenant={tenant.key}", body, **admin)
+
+
+def test_a_lab_key_may_not_lock_its_tenant(tenant):
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        tenant.lab("tenant", {"locked": True})
+
+
 def test_seed_of_the_tenant_repeats_a_whole_session(tenant):
     def session() -> list[str]:
         tenant.lab("tenant", {"seed": 5})
