@@ -36,7 +36,7 @@ def pauses(random: Random) -> Iterator[float]:
     """Seconds between looks: they grow up to a longest.
 
     >>> [round(p) for p, _ in zip(pauses(Random(1)), range(4))]
-    [4, 8, 12, 15]
+    [4, 9, 12, 15]
     """
     pause = FIRST_S
     while True:
