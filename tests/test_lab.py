@@ -324,3 +324,15 @@ def test_journal_tells_times_faults_and_who_left() -> None:
     assert table["time"].is_monotonic_increasing
     assert list(table["fault"].fillna("")) == ["server_error", ""]
     assert not table["disconnected"].any()
+
+
+def test_levels_fall_with_calls_and_are_full_before_the_first() -> None:
+    lab.limits(requests_per_minute=5, tokens_per_minute=10_000)
+    lab.clock(minute=6_000)  # so slow that nothing refills meanwhile
+    assert lab.levels() == {}
+    ask(2)
+    model = lk.model("openai", "small")
+    requests, tokens = lab.levels(model)[model]
+    assert (requests["of"], requests["capacity"], requests["left"]) == ("requests", 5, 3)
+    assert tokens["left"] < 10_000
+    assert lab.levels(lk.model("gemini", "small")) == {}

@@ -6,6 +6,7 @@ Everything here is about the current session's tenant: other notebooks on the sa
     lab.last()                               the latest request with its exchange on the wire
     lab.ledger()                             what the server billed, by model and by day of lab time
     lab.limits(requests_per_minute=5)        rate limits of this tenant; also requests at once, and a budget
+    lab.levels()                             what is left of them at this moment
     lab.tier("1")                            the limits of a provider's usage tier
     lab.pace(1.0)                            answers take as long as a real model's would
     lab.clock(minute=1.0)                    a lab minute passes in one second; `clock(advance=3600)` jumps an hour
@@ -20,7 +21,7 @@ Everything here is about the current session's tenant: other notebooks on the sa
 from labkit.lab.chances import NextToken, TokenChance, distribution
 from labkit.lab.evidence import COLUMNS, entries, entry, journal, last, ledger, mark
 from labkit.lab.hosts import SelfHosted, self_hosted
-from labkit.lab.knobs import UNCHANGED, limits, pace, reset, seed, tier
+from labkit.lab.knobs import UNCHANGED, levels, limits, pace, reset, seed, tier
 from labkit.lab.labtime import asleep, clock, sleep
 from labkit.lab.trouble import Script, clear_faults, fault_kinds, faults
 
@@ -42,6 +43,7 @@ __all__ = [
     "journal",
     "last",
     "ledger",
+    "levels",
     "limits",
     "mark",
     "pace",

@@ -62,6 +62,23 @@ def limits(
     return _holding(described, model)
 
 
+def levels(*models: str) -> dict[str, list[dict[str, Any]]]:
+    """What is left in the rate-limit buckets at this moment, by model: of these models, or of all that were called.
+
+    Returns:
+        For each bucket "of" (requests or tokens), "per" (minute or day), "capacity", "left", and "resets_in_s", the lab
+        seconds until it is full again. A model that was not called since its limits were set is not in it: all full.
+
+    Raises:
+        UnknownModel: no such model.
+    """
+    from labkit import registry
+
+    found: dict[str, list[dict[str, Any]]] = current().control("GET", "tenant")["levels"]
+    wanted = [registry.find(model).id for model in models] or list(found)
+    return {model: found[model] for model in wanted if model in found}
+
+
 def tier(name: str | None | _Unchanged = UNCHANGED) -> str | None:
     """Start from a provider's usage tier: "free" or "1" to "5"; None is the lab's own defaults again.
 

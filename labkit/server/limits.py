@@ -181,6 +181,17 @@ class Meter:
         """The per-minute buckets, which the providers' headers report."""
         return ((subject, bucket) for subject, per, bucket in self._buckets if per == "minute")
 
+    def readings(self) -> list[dict[str, Any]]:
+        """Every bucket at this moment, for who watches; `resets_in_s` is in lab seconds."""
+        now = self._clock.now()
+        found = []
+        for subject, per, bucket in self._buckets:
+            level, capacity = bucket.refill(now), bucket.capacity
+            resets_in = round((capacity - level) * bucket.window / capacity, 3)
+            left = max(0, int(level))
+            found.append({"of": subject, "per": per, "capacity": capacity, "left": left, "resets_in_s": resets_in})
+        return found
+
     def levels(self) -> list[Level]:
         """The per-minute buckets at this moment, for headers."""
         now = self._clock.now()

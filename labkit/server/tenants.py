@@ -179,6 +179,7 @@ class Tenant:
                 provider: _as_dict(row.changed(**self.changes))
                 for provider, row in (preset.by_provider.items() if preset else ())
             },
+            "levels": {model: meter.readings() for model, meter in self._meters.items()},
             "model_limits": {model: _as_dict(limits) for model, limits in self.model_limits.items()},
             "batches": asdict(self.batch_pace),
             "locked": self.locked,

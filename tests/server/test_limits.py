@@ -186,3 +186,13 @@ def test_a_spent_budget_is_a_billing_error_apart_from_the_rate(tenant):
     assert refusal.value.body["error"]["details"]["error_code"] == "enforced_spend_limit_reached"
     tenant.lab("tenant", {"limits": {"budget_usd": 1.0}})
     assert tenant.chat().choices
+
+
+def test_readings_say_what_is_left_of_every_bucket(hand):
+    meter = Meter(Limits(requests_per_minute=6, tokens_per_minute=None, tokens_per_day=100), Clock(monotonic=hand))
+    meter.admit(40)
+    minute, day = meter.readings()
+    assert minute == {"of": "requests", "per": "minute", "capacity": 6, "left": 5, "resets_in_s": 10.0}
+    assert (day["of"], day["per"], day["left"], day["resets_in_s"]) == ("tokens", "day", 60, 34_560.0)
+    hand.at = 10
+    assert meter.readings()[0]["left"] == 6
