@@ -93,7 +93,7 @@ def heatmap(
     ax.patch.set_edgecolor(theme.PALE)
     image = ax.imshow(grid, cmap="cividis", aspect="auto", origin="lower")
     middle = (min(values.values()) + max(values.values())) / 2
-    form = ".2f" if max(abs(value) for value in values.values()) < 10 else ",.0f"
+    form = _form(values.values())
     for (at, row), value in values.items():
         ink = "white" if value <= middle else "black"
         place = columns.index(at), lines.index(row)
@@ -110,6 +110,12 @@ def heatmap(
 def _grid(table: pd.DataFrame, metric: str, x: str, y: str) -> dict[tuple[Any, Any], float]:
     means = rows(table, [metric], either=[x, y]).frame.groupby([x, y], sort=False)[metric].mean()
     return {(at, row): float(value) for (at, row), value in means.items()}
+
+
+def _form(values: Iterable[float]) -> str:
+    """Digits that fit into a cell."""
+    largest = max(abs(value) for value in values)
+    return ".2f" if largest < 10 else ".1f" if largest < 100 else ",.0f"
 
 
 def _steps(values: Iterable[Any]) -> list[Any]:
@@ -193,5 +199,6 @@ def _rise(results: Mapping[str, Mapping[float, Sequence[float]]], metric: str) -
 def _peak(values: Mapping[tuple[Any, Any], float], metric: str, x: str, y: str) -> str:
     (at, row), best = max(values.items(), key=lambda item: item[1])
     across = "T" if x == "temperature" else plain_name(x)
+    shown = format(best, _form(values.values()))
     place = f"at {across} = {_step_name(at)} and {plain_name(y)} = {_step_name(row)}"
-    return sentence(f"{plain_name(metric)} is highest, {best:.2f}, {place}")
+    return sentence(f"{plain_name(metric)} is highest, {shown}, {place}")

@@ -54,15 +54,8 @@ def curve(
     ax = theme.axes(ax, height=max(3.6, 1.4 + TALL * len(series)))
     if not series:
         return say(ax, f"No row has both {plain_name(x)} and {plain_name(y)}: there is nothing to draw yet.")
-    ends = []
     points = {name: _points(part, x, y, band, low, high) for name, part in series.items()}
-    for n, (name, line) in enumerate(points.items()):
-        look = theme.look(n)
-        ax.plot(line["x"], line["mean"], color=look.colour, marker=look.marker, linestyle=look.dash, markersize=5)
-        ax.fill_between(line["x"], line["low"], line["high"], color=look.colour, alpha=0.16, linewidth=0)
-        for edge in ("low", "high"):  # an edge of its own, so that bands that lie on each other stay apart in grey
-            ax.plot(line["x"], line[edge], color=look.colour, linewidth=0.6, alpha=0.6)
-        ends.append(End(name, line["x"].iloc[-1], line["mean"].iloc[-1], look.colour))
+    ends = [_draw(ax, n, name, line) for n, (name, line) in enumerate(points.items())]
     if ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)
     if steps:
@@ -73,6 +66,16 @@ def curve(
     if by is not None:
         name_ends(ax, ends)
     return ax
+
+
+def _draw(ax: Axes, n: int, name: str, line: pd.DataFrame) -> End:
+    """One line with its band; where it ends."""
+    look = theme.look(n)
+    ax.plot(line["x"], line["mean"], color=look.colour, marker=look.marker, linestyle=look.dash, markersize=5)
+    ax.fill_between(line["x"], line["low"], line["high"], color=look.colour, alpha=0.16, linewidth=0)
+    for edge in ("low", "high"):  # an edge of its own, so that bands that lie on each other stay apart in grey
+        ax.plot(line["x"], line[edge], color=look.colour, linewidth=0.6, alpha=0.6)
+    return End(name, line["x"].iloc[-1], line["mean"].iloc[-1], look.colour)
 
 
 def _points(part: pd.DataFrame, x: str, y: str, band: Band, low: str | None, high: str | None) -> pd.DataFrame:
@@ -110,10 +113,10 @@ def _finding(points: dict[str, pd.DataFrame], x: str, y: str, steps: Sequence[st
     means = {name: float(table["mean"].mean()) for name, table in points.items()}
     best, worst = max(means, key=lambda n: means[n]), min(means, key=lambda n: means[n])
     if means[best] == means[worst]:
-        return sentence(f"{plain_name(y)} is the same, {figure(means[best])}{unit}, for all {len(means)}")
+        return sentence(f"{plain_name(y)}: {figure(means[best])}{unit} on average for each of the {len(means)}")
     return sentence(
-        f"{plain_name(y)} is highest for {best}, {figure(means[best])}{unit} on average, "
-        f"and lowest for {worst}, {figure(means[worst])}{unit}"
+        f"{plain_name(y)}: highest for {best}, {figure(means[best])}{unit} on average, "
+        f"lowest for {worst}, {figure(means[worst])}{unit}"
     )
 
 

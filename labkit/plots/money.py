@@ -118,7 +118,7 @@ def _worth(table: pd.DataFrame, front: list[int], cost: str, quality: str) -> st
     if len(table) == 1:
         return f"{table.index[0]} costs {measured(table[cost].iloc[0], cost)}: one choice is no comparison"
     if len(front) == 1:
-        return f"{table.index[front[0]]} is cheapest and best: nothing else is worth its price"
+        return f"{table.index[front[0]]} is cheapest, and nothing is better: no other is worth its price"
     first, last = table.iloc[front[0]], table.iloc[front[-1]]
     times = f"{figure(last[cost] / first[cost])} times the price" if first[cost] > 0 else "a price"
     gain = f"{plain_name(quality)} from {figure(first[quality])} to {figure(last[quality])}"

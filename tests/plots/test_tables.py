@@ -186,6 +186,16 @@ def test_pareto_names_no_point_upon_another() -> None:
     assert [label.get_text() for label, box in zip(ax.texts, boxes, strict=True) if box.count_contains(places)] == []
 
 
+def test_pareto_keeps_names_off_the_uncertainty() -> None:
+    from matplotlib.text import Text
+
+    ax = plots.pareto(measurements(2))
+    ax.figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(label) for label in ax.texts]
+    bars = [ax.transData.transform_path(path) for lines in ax.collections for path in lines.get_paths()]
+    assert [path for path in bars if any(path.intersects_bbox(box) for box in boxes)] == []
+
+
 def test_waterfall_goes_down_by_the_savings_to_what_is_left() -> None:
     ax = plots.waterfall(BILLS)
     bars = [bar for group in ax.containers for bar in group]
