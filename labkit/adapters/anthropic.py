@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from labkit.adapters.base import RETRY_HEADER, Answer, Failure, Piece, ToolFragment, given
+from labkit.adapters.base import RETRY_HEADER, Answer, Failure, NoEmbeddings, Piece, ToolFragment, given
 from labkit.adapters.failures import stainless_failure
 from labkit.chat import ChatRequest, Finish, Message, ToolCall, ToolSpec, joined
 from labkit.usage import Usage
@@ -24,13 +24,11 @@ SAMPLING_VERSION = "2023-06-01"
 """The last version of the API that knows temperature, top_p and top_k."""
 
 
-class AnthropicAdapter:
+class AnthropicAdapter(NoEmbeddings):
     """The system prompt stands apart from the turns, max_tokens is required, content is a list of blocks."""
 
     name = "anthropic"
     parameters = frozenset({"temperature", "top_p", "top_k", "stop", "effort", "tools", "tool_choice", "schema"})
-
-    embeds = False
 
     def origin(self, model: str) -> tuple[str, str]:
         return self.name, model
@@ -101,13 +99,7 @@ class AnthropicAdapter:
 
         return stainless_failure(error, base=anthropic.APIError, id_header="request-id")
 
-    # --- embeddings and counting ---
-
-    def embed(self, sdk: Any, model: str, texts: Sequence[str], *, dimensions: int | None, retry: int) -> Any:
-        raise NotImplementedError("Anthropic has no embeddings; `embeds` says so")
-
-    def vectors(self, reply: Any) -> tuple[list[list[float]], Usage]:
-        raise NotImplementedError("Anthropic has no embeddings; `embeds` says so")
+    # --- counting ---
 
     def count(self, sdk: Any, request: ChatRequest) -> Any:
         wire = self.to_wire(request)

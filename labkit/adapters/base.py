@@ -128,6 +128,18 @@ class Adapter(Protocol):
         """The number in that reply. Pure."""
 
 
+class NoEmbeddings:
+    """The part of an adapter for a provider that has none."""
+
+    embeds = False
+
+    def embed(self, sdk: Any, model: str, texts: Sequence[str], *, dimensions: int | None, retry: int) -> Any:
+        raise NotImplementedError("there are no embeddings; `embeds` says so")
+
+    def vectors(self, reply: Any) -> tuple[list[list[float]], Usage]:
+        raise NotImplementedError("there are no embeddings; `embeds` says so")
+
+
 @dataclass(slots=True)
 class Assembly:
     """A stream as far as it has come. `add` piece by piece, then `answer`."""

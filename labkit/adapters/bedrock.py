@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from labkit.adapters.base import RETRY_HEADER, Answer, Failure, Piece, ToolFragment, given
+from labkit.adapters.base import RETRY_HEADER, Answer, Failure, NoEmbeddings, Piece, ToolFragment, given
 from labkit.adapters.failures import retry_after
 from labkit.chat import ChatRequest, Finish, Message, ToolCall, ToolSpec, joined
 from labkit.errors import MalformedAnswer
@@ -32,13 +33,11 @@ _retry: ContextVar[int] = ContextVar("labkit_bedrock_retry", default=0)
 """Of the call under way: boto3's methods take no headers, a handler of its events adds this one."""
 
 
-class BedrockAdapter:
+class BedrockAdapter(NoEmbeddings):
     """Content is a list of one-member unions; the key is a signature, the address a region."""
 
     name = "bedrock"
     parameters = frozenset({"temperature", "top_p", "top_k", "stop", "effort", "tools", "tool_choice", "schema"})
-
-    embeds = False
 
     def origin(self, model: str) -> tuple[str, str]:
         return self.name, model
@@ -48,7 +47,8 @@ class BedrockAdapter:
         from botocore.config import Config
 
         once = Config(retries={"total_max_attempts": 1}, read_timeout=timeout)
-        runtime = Session().client("bedrock-runtime", config=once)
+        # AWS_REGION is what every other tool of AWS reads; boto3 knows the older name only.
+        runtime = Session().client("bedrock-runtime", config=once, region_name=os.environ.get("AWS_REGION"))
         runtime.meta.events.register("before-sign.bedrock-runtime", _say_retry)
         return AsyncRuntime(runtime) if asynchronous else runtime
 
@@ -148,13 +148,7 @@ class BedrockAdapter:
             retry_after=retry_after(meta.get("HTTPHeaders") or {}),
         )
 
-    # --- embeddings and counting ---
-
-    def embed(self, sdk: Any, model: str, texts: Sequence[str], *, dimensions: int | None, retry: int) -> Any:
-        raise NotImplementedError("Converse has no embeddings; `embeds` says so")
-
-    def vectors(self, reply: Any) -> tuple[list[list[float]], Usage]:
-        raise NotImplementedError("Converse has no embeddings; `embeds` says so")
+    # --- counting ---
 
     def count(self, sdk: Any, request: ChatRequest) -> Any:
         wire = self.to_wire(request)

@@ -67,7 +67,8 @@ class Batch(Life):
             client = LLMClient(head["provider"], head["model"])
         kept = schema if schema is not None else head.get("schema")
         batch = cls._bare(client, None if kept is None else Shape(kept), head["tag"], progress)
-        batch.id, batch.parent, batch._key, batch._file = head["job"], head.get("parent"), head["lab_key"], file
+        batch.id, batch.parent, batch._file = head["job"], head.get("parent"), file
+        batch._mode, batch._key = head["mode"], head["lab_key"]
         batch._lines = [from_row(row) for row in said.lines]
         batch._mark = (said.submitting or {}).get("mark")
         batch._is_with(said.remote)

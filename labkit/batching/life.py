@@ -58,6 +58,8 @@ class Life:
         self._results: list[Result] | None = None
         self._file: JobFile | None = None
         self._mark: str | None = None
+        self._mode = ""
+        """"local" or "live", once it is submitted."""
         self._key = ""
         """The lab key whose tenant the batch is with; empty for a live one."""
 
@@ -116,14 +118,14 @@ class Life:
         self._is_with(remote)
 
     def _write_down(self) -> None:
-        mode = self.client.line.mode(self.client.model)
-        self._key = current().key if mode == "local" else ""
+        self._mode = self.client.line.mode(self.client.model)
+        self._key = current().key if self._mode == "local" else ""
         head = {
             "job": self.id,
             "made": ledger.now(),
             "provider": self.client.provider,
             "model": self.client.model,
-            "mode": mode,
+            "mode": self._mode,
             "lab_key": self._key,
             "tag": self.tag,
             "parent": self.parent,
@@ -196,7 +198,7 @@ class Life:
             provider=self.client.provider,
             model=self.client.model,
             kind="batch",
-            mode="local" if self._key else "live",
+            mode=self._mode,
             status="ok" if self.phase == "completed" else self.phase,
             tag=self.tag,
             **{name: getattr(self.usage, name) for name in Usage.__dataclass_fields__},
@@ -241,7 +243,17 @@ class Life:
     # --- the SDK ---
 
     def _sdk(self, connect: Connect) -> Flow[Any]:
-        """The SDK client, with the key of the tenant that made the batch."""
+        """The SDK client, with the key of the tenant that made the batch.
+
+        Raises:
+            UserError: the batch is local and this session live for its provider, or the other way round.
+        """
+        here = self.client.line.mode(self.client.model)
+        if self._mode not in ("", here):
+            raise UserError(
+                f"{self.id} is {self._mode}, and this session is {here} for {self.client.provider}: "
+                "start one as it was, lk.start(live=[...]) or without."
+            )
         sdk = yield Do(connect)
         return self._api.rekeyed(sdk, self._key) if self._key and self._key != current().key else sdk
 

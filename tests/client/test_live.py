@@ -14,7 +14,7 @@ import pytest
 
 import labkit as lk
 from labkit import LLMClient
-from labkit.errors import BudgetExceeded, ProviderRefused
+from labkit.errors import BudgetExceeded, ProviderRefused, UserError
 
 KEY = "real-" + "0" * 16
 LONG = "Explain recursion in three sentences. " * 100
@@ -98,3 +98,12 @@ def test_a_live_batch_stands_under_the_sessions_budget_too(live: str, real_host:
     assert batch.path is not None and KEY not in batch.path.read_text()
     with pytest.raises(BudgetExceeded, match="LABKIT_BUDGET_USD"):
         client.batch([LONG] * 500, progress=False).submit()
+
+
+def test_a_live_batch_is_not_asked_for_at_the_lab_server(live: str) -> None:
+    batch = LLMClient(live, max_tokens=50).batch(["Hi"], progress=False).submit()
+    with lk.start(quiet=True):
+        found = lk.Batch.load(batch.id, progress=False)
+        with pytest.raises(UserError, match="is live, and this session is local"):
+            found.wait()
+        assert lk.lab.entries() == []
