@@ -28,6 +28,7 @@ _HOME = {
     "hint": "labkit.grading",
     "lab": "labkit.lab:",
     "ledger": "labkit.ledger:",
+    "limits_gauge": "labkit.widgets",
     "metrics": "labkit.metrics:",
     "model": "labkit.registry",
     "models": "labkit.registry",

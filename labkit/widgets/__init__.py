@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labkit.widgets.cost_sliders import cost_calculator
+    from labkit.widgets.gauge import limits_gauge
     from labkit.widgets.lens import sampling_lens
     from labkit.widgets.play import playground
     from labkit.widgets.questions import Option, Question
     from labkit.widgets.self_check import quiz
 
-__all__ = ["Option", "Question", "cost_calculator", "playground", "quiz", "sampling_lens"]
+__all__ = ["Option", "Question", "cost_calculator", "limits_gauge", "playground", "quiz", "sampling_lens"]
 
 _HOME = {
     "Option": "questions",
     "Question": "questions",
     "cost_calculator": "cost_sliders",
+    "limits_gauge": "gauge",
     "playground": "play",
     "quiz": "self_check",
     "sampling_lens": "lens",
