@@ -57,6 +57,10 @@ class Flights:
         self._pid = os.getpid()
         self._open: dict[str, Flight] = {}
 
+    def __len__(self) -> int:
+        """Calls on their way."""
+        return len(self._open)
+
     def board(self, key: str) -> tuple[Flight, bool]:
         """The flight of a key, and whether the caller leads it: then it must call `land`, whatever happens."""
         with self._lock:

@@ -16,7 +16,7 @@ from labkit.caching.warning import CacheWarning
 
 PAUSE_SECONDS = 1.0
 """A store that does not answer costs a call its timeout at most this often."""
-CONSEQUENCE = {"read": "calls are sent as if it held nothing", "write": "new answers are not kept"}
+CONSEQUENCE = {"read": "calls go on without it", "write": "new answers are not kept"}
 
 T = TypeVar("T")
 Verb = Literal["read", "write"]
@@ -48,7 +48,7 @@ class Guard:
             value = call(self.store)
         except StoreTrouble as trouble:
             self._down[verb] = monotonic()
-            if down is None:
+            if down is None and not (verb == "write" and "read" in self._down):  # that was said already
                 warnings.warn(f"{trouble}: {CONSEQUENCE[verb]}.", CacheWarning, stacklevel=3)
             return default
         self._down.pop(verb, None)
