@@ -28,6 +28,10 @@ LONGEST_ASKED = 300
 class Work(Protocol):
     """Where a student's work runs: a notebook's own namespace, or a sandboxed process at the end of a pipe."""
 
+    def ready(self) -> None:
+        """Be able to run a step. What this takes is over before the evidence for the step begins."""
+        ...
+
     def run(self, step: Step) -> Outcome:
         """Do one step and answer in plain JSON values."""
         ...
@@ -127,6 +131,7 @@ class Answer:
             self.asked.append(_written(name, step))
         if name in self._stuck:  # it ran out of time once in this task; waiting again would teach nothing
             raise self._stuck[name]
+        self._work.ready()
         if self._evidence:
             self._mark = self._evidence.last()
         self.calls += step["do"] != "value"

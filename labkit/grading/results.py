@@ -144,7 +144,7 @@ class CellResult:
     id: str
     """grade_id of a cell of the release; empty for one that the student added."""
     outcome: str
-    """"ok", "error", "time", or "died" when the process ended in it."""
+    """"ok", "error", "time", "died" when the process ended in it, "skipped" when a limit of the whole was reached."""
     error: str = ""
     """Last line of the traceback, cut."""
     output: str = ""
@@ -198,6 +198,8 @@ class SubmissionResult:
     """More than 1 if the grader itself had failed before."""
     restarts: int = 0
     """How often the student's process was started anew because a cell or a function ended it or would not stop."""
+    fingerprint: str = ""
+    """Of everything that the result depends on; a result is up to date while it is the same."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of Python, labkit and the SDKs that the work ran with."""
 

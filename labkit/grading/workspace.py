@@ -59,6 +59,9 @@ class Workspace:
         self._namespace = namespace
         self._made: list[Any] = []
 
+    def ready(self) -> None:
+        """A notebook's own namespace always is."""
+
     def run(self, step: Step) -> Outcome:
         """Do one step. Never raises for what the student's code does; an interrupt by the user passes through."""
         name, owner = step["name"], step.get("on")

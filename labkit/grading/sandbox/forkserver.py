@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from labkit.errors import ServerError
 from labkit.grading.sandbox import bubblewrap, tiers
 from labkit.grading.sandbox.channel import Channel
 from labkit.grading.sandbox.limits import Limits
@@ -40,7 +41,7 @@ UIDS_OF_ONE = 100_000
 MESSAGE_BYTES = 65_536
 
 
-class SandboxFailed(Exception):
+class SandboxFailed(ServerError):
     """The grader's own trouble, never the student's: the warm process does not start, or is gone."""
 
 

@@ -273,7 +273,7 @@ def _set_environment(home: str, environment: dict[str, str]) -> None:
     kept = {name: os.environ[name] for name in FROM_ENVIRONMENT if name in os.environ}
     os.environ.clear()
     os.environ.update({"HOME": home, "TMPDIR": f"{home}/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin", **kept})
-    os.environ.update(environment)
+    os.environ.update({"LABKIT_HOME": f"{home}/.labkit", **environment})
     tempfile.tempdir = None
 
 

@@ -1,0 +1,218 @@
+"""Grade a folder of submissions: plan the jobs, share them out to grader processes, write each result as it comes.
+
+    run = grade(Path("submitted"), Path("grades"), course=Path("."))
+    python -m labkit.grading.grade submitted --out grades
+
+`grades/results.jsonl` gets one line a submission as soon as it is graded; a run that was killed goes on where it
+stopped, and a run over the same folder grades only what has changed: notebook, exercise, checks or limits.
+When all is done the file is written anew in the order of the submissions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from labkit.errors import LabkitError
+from labkit.grading.exercise import load_exercises
+from labkit.grading.job import Job, plan
+from labkit.grading.judge import ATTEMPTS
+from labkit.grading.results import SubmissionResult
+from labkit.grading.sandbox import tiers
+from labkit.grading.sandbox.limits import Limits
+from labkit.grading.sandbox.tiers import Tier
+from labkit.grading.worker import Grader, GraderFailed
+
+RESULTS = "results.jsonl"
+AHEAD = 4
+"""Jobs that wait, for each grader process: enough that none is idle, few enough that no class is held in memory."""
+
+
+class WeakSandbox(LabkitError):
+    """This machine cannot shut submissions in, and nobody said that it need not."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run did."""
+
+    results: list[SubmissionResult]
+    """All submissions, in the order of their files."""
+    graded: int
+    """Those of them that were graded in this run; the others were up to date."""
+    sandbox: Tier
+    path: Path
+    """The file with the results."""
+
+
+def grade(
+    folder: Path,
+    out: Path,
+    *,
+    course: Path | None = None,
+    jobs: int | None = None,
+    seed: int | None = None,
+    limits: Limits | None = None,
+    tier: Tier | None = None,
+    allow_weak: bool = False,
+    only: Iterable[str] | None = None,
+    progress: bool = False,
+    pool: Callable[[Iterable[Job]], Iterator[SubmissionResult]] | None = None,
+) -> Run:
+    """Grade every notebook below a folder.
+
+    Args:
+        out: made if it is missing; a file of results in it is continued.
+        course: the folder with `solutions/` in it, the current one by default.
+        jobs: grader processes; by default one a processor.
+        seed: of the probe inputs; by default it follows from the check file.
+        tier: the kind of sandbox; by default the strongest that works here.
+        allow_weak: grade even if there is nothing stronger than limits.
+        only: numbers of exercises ("01"); others are left out.
+        progress: show a bar with the time left, on stderr.
+        pool: runs the jobs in another way than on this machine's processors.
+
+    Raises:
+        NoSubmissions, NoExercise: there is nothing to grade, or nothing to grade it with.
+        WeakSandbox: `tier` is too weak and `allow_weak` was not given.
+    """
+    tier = tier or tiers.best()
+    if not tier.strong and not allow_weak:
+        raise WeakSandbox(
+            f"No sandbox here: {tier.sentence}. Grade on Linux with bubblewrap or Landlock, "
+            "or give --allow-weak-sandbox if you trust every submission."
+        )
+    exercises = load_exercises(course or Path.cwd())
+    chosen = {number for number in exercises if only is None or number in {name.zfill(2) for name in only}}
+    planned = [job for job in plan(folder, exercises, seed=seed, limits=limits) if job.exercise in chosen]
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / RESULTS
+    known = {result.fingerprint: result for result in read_results(path)}
+    todo = [job for job in planned if job.fingerprint not in known]
+    run_jobs = pool or (lambda todo: local_pool(todo, tier, jobs or os.cpu_count() or 1))
+    with path.open("a", encoding="utf-8") as file:
+        for result in _shown(run_jobs(todo), len(todo), progress):
+            known[result.fingerprint] = result
+            file.write(_line(result))
+            file.flush()
+    results = [known[job.fingerprint] for job in planned]
+    _write(path, results)
+    return Run(results, len(todo), tier, path)
+
+
+def read_results(path: Path) -> list[SubmissionResult]:
+    """The results in a file; a last line that was torn by a kill is cut off, so that appending goes on well."""
+    if not path.is_file():
+        return []
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if whole != data:
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    return [SubmissionResult.from_dict(json.loads(line)) for line in whole.splitlines()]
+
+
+def local_pool(jobs: Iterable[Job], tier: Tier, processes: int) -> Iterator[SubmissionResult]:
+    """Results of the jobs, as they come, from grader processes on this machine.
+
+    A process that fails is replaced and its job tried again; after `ATTEMPTS` the result says so.
+    """
+    numbers: SimpleQueue[int] = SimpleQueue()
+    graders: dict[int, Grader] = {}
+    waiting = iter(jobs)
+    running: set[Future[SubmissionResult]] = set()
+    with ThreadPoolExecutor(processes, thread_name_prefix="grader") as threads:
+        for number in range(processes):
+            numbers.put(number)
+        try:
+            while True:
+                while len(running) < processes * AHEAD and (job := next(waiting, None)) is not None:
+                    running.add(threads.submit(_grade_with, graders, numbers, tier, job))
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        finally:
+            for future in running:
+                future.cancel()
+            for grader in list(graders.values()):
+                grader.close()
+
+
+def _grade_with(graders: dict[int, Grader], numbers: SimpleQueue[int], tier: Tier, job: Job) -> SubmissionResult:
+    """Grade one job with a grader that is free, or with a new one."""
+    if job.refusal:
+        return job.result(refusal=job.refusal)
+    number = numbers.get()
+    trouble = ""
+    try:
+        for _ in range(ATTEMPTS):
+            try:
+                if number not in graders:
+                    graders[number] = Grader(tier, number=number, limits=job.limits)
+                return graders[number].grade(job)
+            except GraderFailed as error:
+                trouble = str(error)
+                graders.pop(number).close()
+        refusal = f"it could not be graded: the grader failed {ATTEMPTS} times ({trouble})"
+        return job.result(refusal=refusal, attempts=ATTEMPTS, sandbox=str(tier))
+    finally:
+        numbers.put(number)
+
+
+def _line(result: SubmissionResult) -> str:
+    return json.dumps(result.as_dict(), ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, results: Iterable[SubmissionResult]) -> None:
+    """The whole file, or none of it."""
+    part = path.with_suffix(".part")
+    part.write_text("".join(map(_line, results)), encoding="utf-8")
+    part.replace(path)
+
+
+def _shown(results: Iterator[SubmissionResult], total: int, progress: bool) -> Iterator[SubmissionResult]:
+    if not progress:
+        yield from results
+        return
+    from tqdm import tqdm
+
+    yield from tqdm(results, total=total, desc="grading", unit="submission", file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The thin command; `labkit grade` has reports and exports on top."""
+    parser = argparse.ArgumentParser("labkit.grading.grade", description="Grade a folder of submissions.")
+    parser.add_argument("submissions", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--course", type=Path, help="the folder with solutions/ in it; default: the current one")
+    parser.add_argument("--jobs", type=int, help="grader processes; default: one a processor")
+    parser.add_argument("--seed", type=int, help="of the probe inputs; default: follows from the check file")
+    parser.add_argument("--allow-weak-sandbox", action="store_true")
+    chosen = parser.parse_args(argv)
+    try:
+        print(f"sandbox: {tiers.best().sentence}", file=sys.stderr)
+        run = grade(
+            chosen.submissions, chosen.out, course=chosen.course, jobs=chosen.jobs, seed=chosen.seed,
+            allow_weak=chosen.allow_weak_sandbox, progress=True,
+        )  # fmt: skip
+    except LabkitError as error:
+        print(f"labkit grade: {error}", file=sys.stderr)
+        return int(getattr(error, "exit_code", 2))
+    for result in run.results:
+        print(f"{result.student}: {result.refusal or f'{result.earned:g} of {result.points:g}'}")
+    print(f"{len(run.results)} submissions, {run.graded} graded now: {run.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""A grader process: jobs in, results out, one JSON value a line.
+
+    python -m labkit.grading.worker TIER NUMBER
+
+`Grader` starts one and talks to it. In the strongest tier it runs in namespaces of its own, together with its lab
+server and its sandbox: there is no network in there but a loopback, and everything ends when the grader does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from types import TracebackType
+from typing import Self
+
+from labkit.errors import ServerError
+from labkit.grading.job import Job
+from labkit.grading.judge import Judge
+from labkit.grading.results import SubmissionResult
+from labkit.grading.sandbox import bubblewrap
+from labkit.grading.sandbox.limits import Limits
+from labkit.grading.sandbox.tiers import Tier
+
+SLACK_SECONDS = 180.0
+"""Beyond a submission's own limit: parts that start anew, checks that read large journals."""
+
+
+class GraderFailed(ServerError):
+    """The grader process is gone, or does not answer. Never the student's fault."""
+
+
+class Grader:
+    """A grader process, from outside. Use it in a `with`; one job at a time."""
+
+    def __init__(self, tier: Tier, *, number: int = 0, limits: Limits | None = None) -> None:
+        command = [sys.executable, "-P", "-m", "labkit.grading.worker", tier, str(number)]
+        if tier is Tier.namespaces:
+            command = bubblewrap.with_network_of_its_own(command)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed by close()
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
+        )
+        self._held = b""
+        self._tell((limits or Limits()).as_dict())
+
+    def grade(self, job: Job) -> SubmissionResult:
+        """The result of one job.
+
+        Raises:
+            GraderFailed: the process is gone or takes too long; make another one.
+        """
+        self._tell(job.as_dict())
+        line = self._hear(job.limits.total_seconds + SLACK_SECONDS)
+        return SubmissionResult.from_dict(json.loads(line))
+
+    def close(self) -> None:
+        """End it and all that it started."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None and not stream.closed:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """Of the process that everything else hangs on."""
+        return self._process.pid
+
+    def _tell(self, message: object) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise GraderFailed(self._why(str(error))) from None
+
+    def _hear(self, seconds: float) -> bytes:
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        while b"\n" not in self._held:
+            if not select.select([descriptor], [], [], seconds)[0]:
+                raise GraderFailed(self._why(f"no result in {seconds:g} seconds"))
+            data = os.read(descriptor, 1 << 16)
+            if not data:
+                raise GraderFailed(self._why("it ended"))
+            self._held += data
+        line, _, self._held = self._held.partition(b"\n")
+        return line
+
+    def _why(self, reason: str) -> str:
+        self._log.seek(0)
+        last = self._log.read().decode(errors="replace").strip().splitlines()[-1:]
+        return f"a grader process failed ({reason}{': ' + last[0] if last else ''})"
+
+
+def main() -> None:
+    """Serve jobs from stdin until it ends. What check files print goes to stderr."""
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with Judge(Tier(sys.argv[1]), number=int(sys.argv[2])) as judge:
+        judge.warm_up(Limits(**json.loads(sys.stdin.readline())))
+        for line in sys.stdin:
+            result = judge.grade(Job.from_dict(json.loads(line)))
+            replies.write(json.dumps(result.as_dict()).encode() + b"\n")
+            replies.flush()
+
+
+if __name__ == "__main__":
+    main()
