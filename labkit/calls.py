@@ -95,7 +95,7 @@ class Charge:
         Args:
             most: the largest usage that the call can have; asked only when a budget needs it.
         """
-        self._line, self._model, self._kind, self._tag, self._most = line, model, kind, tag, most
+        self._line, self.model, self._kind, self._tag, self._most = line, model, kind, tag, most
         self._mode = line.mode(model)
         self._price = line.price_of(model)
         self._holds: list[Hold] = []
@@ -116,7 +116,7 @@ class Charge:
         return perf_counter() - self.began
 
     def __enter__(self) -> Charge:
-        self._holds = hold(self._line, self._model, lambda: self._line.most_usd(self._model, self._most()))
+        self._holds = hold(self._line, self.model, lambda: self._line.most_usd(self.model, self._most()))
         return self
 
     def __exit__(
@@ -136,7 +136,7 @@ class Charge:
         entry = ledgers.Entry(
             time=ledgers.now(),
             provider=self._line.adapter.name,
-            model=self._model,
+            model=self.model,
             kind=self._kind,
             mode=self._mode,
             status="closed" if status == "GeneratorExit" else status,
@@ -240,7 +240,7 @@ def response(line: Line, answer: Answer, bill: Charge, **more: Any) -> ChatRespo
         cost_usd=bill.cost_usd,
         latency_s=bill.seconds,
         request_id=bill.request_id,
-        model=answer.model,
+        model=answer.model or bill.model,  # Bedrock's answers name none
         provider=line.adapter.name,
         retries=bill.retries,
         message=turn(line.adapter.name, answer),

@@ -186,7 +186,7 @@ class ChatResponse:
     """Streams only."""
     request_id: str | None = None
     model: str = ""
-    """As the provider names it in its answer."""
+    """As the provider names it in its answer; where it names none, as it was asked for."""
     provider: str = ""
     retries: int = 0
     """Attempts that failed before this one."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Rows: TypeAlias = Sequence[Messages | Mapping[str, Any]] | pd.DataFrame
 
 SHOWN_PROBLEMS = 5
+ROW = ("id", "prompt", "messages", "model")
+"""What a row may have besides parameters."""
 OF_THE_BATCH = ("schema", "tag")
 """Parameters that hold for all lines."""
 
@@ -93,10 +95,22 @@ def check_size(packed: Sequence[bytes], lines: Sequence[BatchLine], api: BatchAp
 
 def _rows(rows: Any) -> Iterable[Any]:
     if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
+        _check_columns([str(name) for name in rows.columns])
         return _records(rows)
     if isinstance(rows, (str, Mapping, Message)):
         raise UserError("A batch takes a list of requests, and this is a single one: put it into [...].")
     return rows  # type: ignore[no-any-return]
+
+
+def _check_columns(names: Sequence[str]) -> None:
+    """A column of something else is said once, and not once a line."""
+    from labkit.client import Params
+
+    known = {*ROW, *Params.__annotations__} - {*OF_THE_BATCH}
+    if strange := [name for name in names if name not in known]:
+        said = ", ".join(map(repr, strange))
+        fine = [name for name in names if name in known]
+        raise InvalidBatch([f"the table has columns that are no parameters, {said}: pass df[{fine!r}]."])
 
 
 def _records(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -57,6 +57,13 @@ def test_a_dataframe_is_rows_and_an_empty_cell_is_a_missing_one() -> None:
     assert [(line.id, line.request.max_tokens) for line in lines] == [("x", 5), ("y", 100)]
 
 
+def test_a_column_of_something_else_is_said_once() -> None:
+    frame = pd.DataFrame({"id": ["x", "y"], "prompt": ["a", "b"], "stars": [1, 2]})
+    assert problems(frame) == (
+        "the table has columns that are no parameters, 'stars': pass df[['id', 'prompt']].",
+    )
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [

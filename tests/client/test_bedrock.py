@@ -22,7 +22,7 @@ MAKERS = sorted({m.id.split(".")[0] for m in lk.models("bedrock")})
 def test_one_client_speaks_to_the_models_of_every_maker(maker: str) -> None:
     model = next(m.id for m in lk.models("bedrock") if m.id.startswith(maker))
     answer = LLMClient(model=model).chat("What is an API?")
-    assert (answer.provider, answer.finish_reason) == ("bedrock", "stop") and answer.cost_usd
+    assert (answer.provider, answer.model, answer.finish_reason) == ("bedrock", model, "stop") and answer.cost_usd
     assert answer.request_id == lk.lab.last()["request_id"]
 
 
