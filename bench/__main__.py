@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import server
+from bench import caching, server
 
 RUNS = 5
 STREAMS = 200
@@ -91,6 +91,9 @@ def main(only: str = "") -> None:
         if only in action.__name__:
             seconds = [action() for _ in range(RUNS)]
             print(f"{action.__name__:40} {_shown(min(seconds))} {_shown(statistics.median(seconds))}", flush=True)
+    if only in "caching":
+        print()
+        caching.main()
     if only in "server":
         print()
         server.main([])
