@@ -336,3 +336,14 @@ def test_levels_fall_with_calls_and_are_full_before_the_first() -> None:
     assert (requests["of"], requests["capacity"], requests["left"]) == ("requests", 5, 3)
     assert tokens["left"] < 10_000
     assert lab.levels(lk.model("gemini", "small")) == {}
+
+
+def test_journal_tells_the_wait_that_a_refusal_asked_for() -> None:
+    from openai import RateLimitError
+
+    with lab.faults("rate_limit", next=1, seconds=4), pytest.raises(RateLimitError) as caught:
+        ask()
+    ask()
+    asked, none = lab.journal()["retry_after_s"]
+    assert asked == 4 == float(caught.value.response.headers["retry-after"])
+    assert none != none  # nothing was refused

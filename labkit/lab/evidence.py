@@ -30,6 +30,7 @@ COLUMNS = {
     "status": ("status",),
     "error": ("error",),
     "fault": ("fault",),
+    "retry_after_s": ("retry_after_s",),
     "finish": ("finish_reasons",),
     "input": ("usage", "input"),
     "cached": ("usage", "cached"),
@@ -50,8 +51,9 @@ COLUMNS = {
 """Journal columns and where in an entry each one lies.
 
 "time" is when the request came (UTC) and "lab_s" the lab seconds by then; "fault" names the scripted fault that struck;
-"retry" is the SDK's own count of its attempts; "disconnected" is a client that left before the last byte, after
-"tokens_sent" tokens. What has no value, such as the usage of a refused request, is missing and not 0.
+"retry_after_s" is the wait that a refusal asked for, in real seconds; "retry" is the SDK's own count of its attempts;
+"disconnected" is a client that left before the last byte, after "tokens_sent" tokens. What has no value is missing and
+not 0.
 """
 
 SUMS = (

@@ -134,6 +134,8 @@ class App:
             refusal = refusal_of(protocol, problem, request)
             answer = protocol.render_error(refusal, request_id or f"req_{uuid4().hex[:24]}")
             error = refusal.code or refusal.kind
+            if exchange is not None:
+                exchange.entry.retry_after_s = refusal.retry_after
             answer.headers += refusal.headers
         await self._send(protocol, exchange, answer, error, scope, receive, send)
 

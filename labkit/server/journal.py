@@ -77,6 +77,8 @@ class Entry:
     timing: dict[str, float] = field(default_factory=dict)
     fault: str | None = None
     """The scripted fault that struck it."""
+    retry_after_s: float | None = None
+    """Real seconds that a refusal asked to wait; whole ones where the provider's header has no others."""
     retry: int = 0
     """The SDK's own retry counter, from its header."""
     user_agent: str = ""
