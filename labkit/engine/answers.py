@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from labkit.engine import conditions, labels, manner
+from labkit.engine import conditions, labelling, manner
 from labkit.engine.base import Prompt, Turn
 from labkit.engine.finder import THRESHOLD, Finder, Match
 from labkit.engine.skills import SKILL_SLOTS, SKILLS, Asked
@@ -78,8 +78,8 @@ class Library:
 
     def answer(self, prompt: Prompt) -> Answer:
         """The answer to a conversation; the fallback when nothing known was meant."""
-        if labelling := labels.read(prompt):
-            return self._label(labelling, prompt)
+        if asked := labelling.read(prompt):
+            return self._label(asked, prompt)
         holds = conditions.detect(prompt.system, prompt.last_user, json=prompt.json)
         history = _before_last_user(prompt)
         recent = self._recent_intents(history)
@@ -90,13 +90,12 @@ class Library:
         intent = self.intents[FALLBACK]
         return _Chosen(Match(intent, intent.examples[0], 0.0, {}), {}, frozenset())
 
-    def _label(self, labelling: labels.Labelling, prompt: Prompt) -> Answer:
+    def _label(self, asked: labelling.Labelling, prompt: Prompt) -> Answer:
         variant = self.intents[LABEL].variants[0]
         holds = conditions.detect(prompt.system, prompt.last_user, json=prompt.json)
-        json = prompt.json or ("json" in holds and not labelling.shots)
-        template = labels.template(labelling, variant.template, json=json)
-        slots = {name: f"{share:.3f}" for name, share in labelling.shares}
-        return Answer(LABEL, template, f"{variant.file}:{variant.line}", 1.0, labelling.item, holds, slots)
+        template = labelling.template(asked, variant.template, strict=prompt.json, tier=prompt.tier)
+        slots = {name: f"{share:.3f}" for name, share in asked.shares}
+        return Answer(LABEL, template, f"{variant.file}:{variant.line}", 1.0, asked.item, holds, slots)
 
     def _recent_intents(self, history: tuple[Turn, ...]) -> frozenset[str]:
         """`after NAME` for what the last user turns were about."""

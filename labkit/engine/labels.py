@@ -1,26 +1,24 @@
-"""Labelling: which label, and written how.
+"""How probable each label is for a text, and how labels are written.
 
-The label comes from `sentiment` or from topic words; how it is written comes from the examples in the conversation. One
-example mostly sets the format, three always do: `KEEPS_FORMAT` is the share of answers that follow it.
+Labels that name a mood (Positive, 👎, "happy") go by `sentiment`, all others by `routing`. Examples may bring labels of their
+own: then the words they stand with say what they mean, and their frame is kept (SENTIMENT=POS, so SENTIMENT=NEG).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from json import dumps
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
-from labkit.engine import sentiment
-from labkit.engine.base import Prompt
-from labkit.engine.conditions import detect
-from labkit.engine.template import Choice, Template, Text, fill
+from labkit.engine import routing, sentiment
+from labkit.engine.categories import Category
+from labkit.engine.items import Shot
+from labkit.engine.routing import Topic
 
-KEEPS_FORMAT = (0.0, 0.8, 0.95, 1.0)
-"""By number of examples; the last stands for more."""
-KEEPS_INSTRUCTION = 0.93
-"""Share of answers that are a bare label when the prompt names the labels or asks for one word."""
+Shares = tuple[tuple[str, float], ...]
+"""Each possible label as it is written, and its probability."""
+
 OPPOSITES = (
     ("positive", "negative"), ("pos", "neg"), ("good", "bad"), ("happy", "unhappy"), ("happy", "sad"),
     ("satisfied", "dissatisfied"), ("favourable", "unfavourable"), ("like", "dislike"), ("thumbs up", "thumbs down"),
@@ -28,73 +26,58 @@ OPPOSITES = (
 )  # fmt: skip
 """Names of positive and negative, in the same style."""
 NEUTRAL = ("neutral", "neu", "mixed")
-LONGEST_LABEL = 48
-
-_ASKS = re.compile(
-    r"\b(?:classif\w+|categori[sz]e|label|route|tag)\b.{0,80}?\b(?:reviews?|texts?|tickets?|messages?|comments?|sentiments?|"
-    r"tweets?|feedback|sentences?|emails?|requests?|following|as)\b|\bsentiment\b.{0,40}\b(?:of|is|in|as|:)|"
-    r"\b(?:positive or negative|positive, negative|pos or neg)\b|\bwhich (?:category|queue|team|label)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_QUOTED = re.compile(r"(?<!\w)[\"“'‘](\S.*?)[\"”'’](?!\w)", re.DOTALL)
-_AFTER_COLON = re.compile(r"(?::|\n)\s*(\S.*)\Z", re.DOTALL)
-_LABELS = re.compile(
-    r"\b(?:as|into|one of|labels?|categories|queues?|either|teams?|with|answer|reply)\b"
-    r"(?: are| is| only| exactly| either| one of)*\s*[,:(]?\s*"
-    r"((?:[\w-]+(?:\s*,\s*or\s+|\s*,\s*|\s+or\s+|\s*/\s*|\s*\|\s*))+[\w-]+)",
-    re.IGNORECASE,
-)
-_SEPARATOR = re.compile(r"\s*,\s*or\s+|\s*,\s*|\s+or\s+|\s*/\s*|\s*\|\s*", re.IGNORECASE)
+STEEPNESS = {"small": 0.9, "standard": 1.3, "large": 1.7}
+"""Turns scores of topics into probabilities by a softmax; larger tiers are surer of themselves."""
+SHOWN_WORDS = 5
+"""Letters of the shortest word that an example teaches about its label."""
+_RATING = re.compile(r"\d+")
+_MOOD_QUESTION = {
+    "positive": r"positive|happy|satisfied|good|favou?rable|recommend|like",
+    "negative": r"negative|unhappy|dissatisfied|bad|complain\w*|angry|critical",
+}
+_ABOUT = re.compile(r"\b(?:about|related to|concern\w*|regarding|a|an)\s+(?:an? )?([\w-]+(?: [\w-]+)?)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """An example in the conversation: a text and how it was labelled."""
-
-    text: str
-    answer: str
+def shares(item: str, names: tuple[str, ...], tier: str, notice: int | None = None) -> Shares:
+    """How probable each of these labels is for a text; `notice` is how many of its cues are looked at."""
+    return of_categories(item, tuple(Category(Topic(name), name) for name in names), tier, notice)
 
 
-@dataclass(frozen=True, slots=True)
-class Labelling:
-    """A text to be labelled."""
-
-    item: str
-    shots: tuple[Shot, ...]
-    names: tuple[str, ...]
-    """Labels that the instructions name; empty if they name none."""
-    shares: tuple[tuple[str, float], ...]
-    """Each possible label, as the instructions or the examples write it, and its probability."""
-    adherence: float
-    """Share of answers that are exactly the label in the wanted form."""
-
-
-def read(prompt: Prompt) -> Labelling | None:
-    """The labelling that a conversation asks for; None if it asks for something else."""
-    shots = _shots(prompt)
-    item = _item(prompt, shots)
-    if item is None:
-        return None
-    named = _named(prompt.system) or _named(_instruction(prompt.last_user))
-    shares = _shares(item, shots, named, prompt.tier)
-    follows = KEEPS_FORMAT[min(len(shots), len(KEEPS_FORMAT) - 1)]
-    asked = named or detect(prompt.system, prompt.last_user) & {"word", "terse"}
-    return Labelling(item, shots, named, shares, follows or (KEEPS_INSTRUCTION if asked else 0.0))
+def of_categories(item: str, named: tuple[Category, ...], tier: str, notice: int | None = None) -> Shares:
+    """The same for labels with descriptions; without any label the moods Positive and Negative are meant."""
+    if len(named) > 2 and all(_RATING.fullmatch(c.topic.name) for c in named):
+        return _by_rating(item, tuple(c.written for c in named), tier, notice)
+    moods = [_polarity(c.topic.name) or _polarity(c.topic.description) for c in named]
+    if not named or (all(moods) and {"positive", "negative"} & set(moods)):
+        pick = {mood: c.written for mood, c in zip(moods, named, strict=True)}
+        if len(pick) == len(named):
+            neutral = pick.get("neutral", "")
+            return _by_mood(item, pick.get("positive", "Positive"), pick.get("negative", "Negative"), neutral, tier, notice)
+    return _by_topic(item, tuple((c.written, c.topic) for c in named), tier, notice)
 
 
-def template(labelling: Labelling, chatty: Template, *, json: bool = False) -> Template:
-    """What may be answered. `chatty` is how a model speaks that was given no format; it has the slot $label."""
-    if json and not any(shot.answer.lstrip().startswith("{") for shot in labelling.shots):
-        options = [(p, (Text(dumps({"label": _bare(name)}, ensure_ascii=False)),)) for name, p in labelling.shares]
-        return (Choice(tuple(options)),)
-    exact = [(p * labelling.adherence, (Text(name),)) for name, p in labelling.shares]
-    spoken = [(p * (1 - labelling.adherence), fill(chatty, {"label": _bare(name)})) for name, p in labelling.shares]
-    return (Choice(tuple((p, t) for p, t in (*exact, *spoken) if p > 0)),)
+def by_examples(item: str, shots: Sequence[Shot], named: tuple[Category, ...], tier: str, notice: int | None = None) -> Shares:
+    """Labels as the examples write them; those that are only named take on the examples' frame."""
+    if forms := _forms_of(shots, tier):
+        return _by_mood(item, *forms, tier, notice)
+    written = _framed(shots, named) or {s.answer.strip(): Topic(s.answer.strip()) for s in shots}
+    taught = {name: Topic(topic.name, f"{topic.description} {_shown_with(name, shots)}") for name, topic in written.items()}
+    return _by_topic(item, tuple(taught.items()), tier, notice)
 
 
-def shares(item: str, names: tuple[str, ...], tier: str) -> tuple[tuple[str, float], ...]:
-    """How probable each of these labels is for a text: by mood when all of them name one, else by topic."""
-    return _shares(item, (), names, tier)
+def yes_or_no(item: str, question: str, names: tuple[str, ...], tier: str, notice: int | None = None) -> Shares:
+    """Labels yes and no: whether the text has the mood that the question names, or is about what it names."""
+    yes = next(n for n in names if _polarity(n) == "positive")
+    no = next(n for n in names if n != yes)
+    for mood, pattern in _MOOD_QUESTION.items():
+        if re.search(rf"\b(?:{pattern})\b", question, re.IGNORECASE):
+            p = sentiment.probability(item, tier, notice)
+            p = p if mood == "positive" else 1 - p
+            return ((yes, p), (no, 1 - p))
+    subjects = [Topic(m[1]) for m in _ABOUT.finditer(question)] or [Topic(question)]
+    score = max(routing.scores(item, [subject, Topic("")], tier, notice)[0] for subject in subjects)
+    p = 1 / (1 + math.exp(-STEEPNESS.get(tier, 1.3) * 2 * (score - 0.75)))
+    return ((yes, p), (no, 1 - p))
 
 
 def is_mood(name: str) -> bool:
@@ -102,87 +85,59 @@ def is_mood(name: str) -> bool:
     return bool(_polarity(name))
 
 
-def _shots(prompt: Prompt) -> tuple[Shot, ...]:
-    turns = [t for t in prompt.turns if t.role != "system"]
-    pairs = zip(turns, turns[1:], strict=False)
-    found = [Shot(u.text, a.text) for u, a in pairs if u.role == "user" and a.role == "assistant"]
-    if turns and turns[-1].role == "assistant":
-        found = found[:-1]  # the answer that the caller has begun
-    return tuple(s for s in found if len(s.answer) <= LONGEST_LABEL and "\n" not in s.answer.strip())
+def frame(answer: str) -> str:
+    """What stands around the mood that an answer names: SENTIMENT= of SENTIMENT=POS."""
+    found = _find_name(answer)
+    return found[2].re.sub("", answer.lower().strip()) if found else answer
 
 
-def _item(prompt: Prompt, shots: Sequence[Shot]) -> str | None:
-    said = prompt.last_user
-    if _ASKS.search(said) and (found := _given(said)):
-        return found[1]
-    if _ASKS.search(prompt.system):
-        return said
-    if shots and (_ASKS.search(shots[0].text) or _look_like_labels(shots)) and not said.rstrip().endswith("?"):
-        return said
-    return None
-
-
-def _look_like_labels(shots: Sequence[Shot]) -> bool:
-    """Whether answers that nobody introduced as labels are some: two or more, of one frame, all with a mood."""
-    found = [_find_name(shot.answer) for shot in shots if _polarity(shot.answer)]
-    frames = {f[2].re.sub("", s.answer.lower().strip()) for f, s in zip(found, shots, strict=False) if f}
-    return len(found) == len(shots) >= 2 and len(frames) == 1
-
-
-def _given(said: str) -> re.Match[str] | None:
-    """The text inside a prompt that is to be labelled: in quotes, else behind a colon or a line break."""
-    quoted = _QUOTED.search(said)
-    return quoted if quoted and " " in quoted[1] else _AFTER_COLON.search(said) or quoted
-
-
-def _instruction(said: str) -> str:
-    found = _given(said)
-    return f"{said[: found.start()]}: {said[found.end() :]}" if found else said
-
-
-def _named(instruction: str) -> tuple[str, ...]:
-    for found in _LABELS.finditer(instruction):
-        names = tuple(_SEPARATOR.split(found[1]))
-        if len(names) == 2 or _ASKS.search(instruction):
-            return names
-    return ()
-
-
-def _shares(item: str, shots: Sequence[Shot], named: tuple[str, ...], tier: str) -> tuple[tuple[str, float], ...]:
-    if shots:
-        forms = _forms_of(shots, tier)
-        if forms:
-            return _by_mood(item, *forms, tier=tier)
-        return _by_topic(item, tuple(dict.fromkeys(s.answer.strip() for s in shots)), shots)
-    moods = [_polarity(name) for name in named]
-    if not named or all(moods):
-        pick = dict(zip(moods, named, strict=True))
-        neutral = pick.get("neutral", "")
-        return _by_mood(item, pick.get("positive", "Positive"), pick.get("negative", "Negative"), neutral, tier=tier)
-    return _by_topic(item, named, ())
-
-
-def _by_mood(item: str, positive: str, negative: str, neutral: str = "", *, tier: str) -> tuple[tuple[str, float], ...]:
-    p = sentiment.probability(item, tier)
-    level = 0.9 * math.exp(-1.5 * abs(sentiment.value(item, tier))) if neutral else 0.0
+def _by_mood(item: str, positive: str, negative: str, neutral: str, tier: str, notice: int | None) -> Shares:
+    p = sentiment.probability(item, tier, notice)
+    level = 0.9 * math.exp(-1.5 * abs(sentiment.value(item, tier, notice))) if neutral else 0.0
     shares = [(positive, p * (1 - level)), (negative, (1 - p) * (1 - level)), (neutral, level)]
     return tuple((name, share) for name, share in shares if share > 0)
 
 
-def _by_topic(item: str, labels: tuple[str, ...], shots: Sequence[Shot]) -> tuple[tuple[str, float], ...]:
-    words = set(re.findall(r"[a-z]+", item.lower()))
-    scores = [1.6 * len(words & _topic_words(label, shots)) for label in labels]
-    top = max(scores)
-    weights = [math.exp(s - top) for s in scores]
-    return tuple((label, w / sum(weights)) for label, w in zip(labels, weights, strict=True))
+def _by_rating(item: str, grades: tuple[str, ...], tier: str, notice: int | None) -> Shares:
+    """Grades in rising order, the likeliest where the mood stands between its extremes."""
+    place = (len(grades) - 1) / (1 + math.exp(-0.8 * sentiment.value(item, tier, notice)))
+    weights = [math.exp(-1.5 * (n - place) ** 2) for n in range(len(grades))]
+    return tuple((grade, w / sum(weights)) for grade, w in zip(grades, weights, strict=True))
 
 
-def _topic_words(label: str, shots: Sequence[Shot]) -> set[str]:
-    own = set(re.findall(r"[a-z]+", label.lower()))
-    topics = sentiment.lexicon().topics
-    near = {name for name in topics for word in own if len(word) > 3 and name[:5] == word[:5]}
-    shown = {w for s in shots if s.answer.strip() == label for w in re.findall(r"[a-z]{5,}", s.text.lower())}
-    return own | shown | {word for name in near for word in topics[name]}
+def _by_topic(item: str, labels: tuple[tuple[str, Topic], ...], tier: str, notice: int | None) -> Shares:
+    scores = routing.scores(item, [topic for _, topic in labels], tier, notice)
+    steep = STEEPNESS.get(tier, STEEPNESS["standard"])
+    if not any(scores):  # nothing told them apart: a label that says so is likelier
+        scores = [1.5 * (routing.is_open(topic.name)) for _, topic in labels]
+    weights = [math.exp(steep * (s - max(scores))) for s in scores]
+    return tuple((name, w / sum(weights)) for (name, _), w in zip(labels, weights, strict=True))
+
+
+def _shown_with(label: str, shots: Sequence[Shot]) -> str:
+    """The longer words of the examples of a label."""
+    texts = (s.text for s in shots if s.answer.strip() == label)
+    return " ".join(w for text in texts for w in re.findall(r"[^\W\d_]+", text) if len(w) >= SHOWN_WORDS)
+
+
+def _framed(shots: Sequence[Shot], named: tuple[Category, ...]) -> dict[str, Topic] | None:
+    """The named labels in the frame of the examples: {"queue": "billing"} shows how "account" would be written."""
+    for shot in shots:
+        for category in named:
+            found = re.search(rf"(?<![^\W_]){re.escape(category.written)}(?![^\W_])", shot.answer, re.IGNORECASE)
+            if found:
+                answer = shot.answer.strip()
+                before, after = shot.answer[: found.start()].lstrip(), shot.answer[found.end() :].rstrip()
+                case = _case_of(found[0], category.written)
+                written = {f"{before}{case(c.written)}{after}": c.topic for c in named}
+                return written if answer in written else None
+    return None
+
+
+def _case_of(shown: str, written: str) -> Callable[[str], str]:
+    if shown == written:
+        return str
+    return str.upper if shown.isupper() else str.lower if shown.islower() else str.capitalize
 
 
 def _forms_of(shots: Sequence[Shot], tier: str) -> tuple[str, str, str] | None:
@@ -224,7 +179,9 @@ def _find_name(text: str) -> tuple[str, str, re.Match[str]] | None:
     return None
 
 
+@lru_cache(maxsize=2_048)
 def _polarity(text: str) -> str:
+    """The mood that a short text names, "" if none."""
     found = _find_name(text) if len(text.split()) <= 4 else None
     return found[0] if found else ""
 
@@ -241,7 +198,7 @@ def _opposite(answer: str) -> str:
     return answer[: place.start()] + cased + answer[place.end() :]
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """A label as a word of a sentence."""
     found = _find_name(name)
     if found is None:

@@ -2,6 +2,7 @@
 
 python -m labkit.engine.report               # distinct answers and fluency against temperature and top_p
 python -m labkit.engine.report --transcript  # every example prompt at T = 0, 0.7 and 1.2
+python -m labkit.engine.report --accuracy    # right answers on the labelled sets, by tier and wording
 """
 
 from __future__ import annotations
@@ -99,11 +100,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the embedded engine, or print what it says.")
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument("--transcript", action="store_true")
-    parser.add_argument("prompts", nargs="*", help="instead of the usual five")
+    parser.add_argument("--accuracy", action="store_true")
+    parser.add_argument("prompts", nargs="*", help="instead of the usual five; with --accuracy, names of sets")
     asked = parser.parse_args()
     engine = EmbeddedEngine()
-    for line in transcript(engine) if asked.transcript else table(engine, asked.prompts or PROMPTS, asked.samples):
-        print(line)
+    if asked.accuracy:
+        from labkit.engine import accuracy  # which generates by way of this module
+
+        lines = accuracy.table(engine, asked.prompts)
+    elif asked.transcript:
+        lines = transcript(engine)
+    else:
+        lines = table(engine, asked.prompts or PROMPTS, asked.samples)
+    for line in lines:
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,11 @@ def knowledge() -> Knowledge:
     )
 
 
+def is_open(name: str) -> bool:
+    """Whether a label stands for whatever no other label fits: "other", "general"."""
+    return "other" in _named(name)
+
+
 def scores(text: str, topics: Sequence[Topic], tier: str = "standard", notice: int | None = None) -> list[float]:
     """How much a text says for each topic; only its first `notice` cues count."""
     total = [0.0] * len(topics)

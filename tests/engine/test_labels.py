@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.engine import labels
+from labkit.engine import labelling
 from labkit.engine.sentiment import probability
 
 REVIEWS = tomllib.loads(Path(__file__).with_name("reviews.toml").read_text(encoding="utf-8"))
@@ -70,19 +70,19 @@ def test_labels_and_text_may_stand_anywhere(ask, prompt):
 
 def test_probabilities_are_those_of_the_classifier(conversation, engine):
     prompt = conversation(*SHOTS[0], *SHOTS[1], *SHOTS[2], "It is fine.", system="Classify the review.")
-    shares = dict(labels.read(prompt).shares)
+    shares = dict(labelling.read(prompt).shares)
     assert sum(shares.values()) == pytest.approx(1)
     assert 0.5 < shares["SENTIMENT=POS"] < 0.99
 
 
 @pytest.mark.parametrize("prompt", ["What is sentiment analysis?", "What is an API?", "Write a haiku about a review"])
 def test_other_prompts_are_no_labelling(conversation, prompt):
-    assert labels.read(conversation(prompt)) is None
+    assert labelling.read(conversation(prompt)) is None
 
 
 def test_answers_of_yes_and_no_are_no_examples(conversation):
-    assert labels.read(conversation("Is it late?", "Yes.", "Is it dark?", "No.", "What is an API?")) is None
-    assert labels.read(conversation("Can you help me?", "Yes, I like to.", "Explain recursion")) is None
+    assert labelling.read(conversation("Is it late?", "Yes.", "Is it dark?", "No.", "What is an API?")) is None
+    assert labelling.read(conversation("Can you help me?", "Yes, I like to.", "Explain recursion")) is None
 
 
 def test_labels_need_no_instruction_when_the_examples_are_plain(ask):
@@ -90,7 +90,7 @@ def test_labels_need_no_instruction_when_the_examples_are_plain(ask):
 
 
 def test_chat_history_is_no_set_of_examples(conversation):
-    assert labels.read(conversation("Hi", "Hello!", "What is an API?")) is None
+    assert labelling.read(conversation("Hi", "Hello!", "What is an API?")) is None
 
 
 def accuracy(tier):
