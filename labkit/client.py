@@ -4,6 +4,7 @@
     client.chat("What is an API?").text
     for piece in client.stream("Tell me a story"): ...
     await client.achat("What is an API?")
+    client.batch(["What is an API?", ...]).submit().wait()
 
 How a call goes, top to bottom: `_call` completes the request and checks it against the model's row; `calls.chat` holds
 the budget, lets the adapter turn the request into the SDK's arguments, sends it, repeats it when that can help, and

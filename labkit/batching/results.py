@@ -105,11 +105,13 @@ def table(results: Sequence[Result], *, parsed: bool) -> pd.DataFrame:
     """One row a line, in the order of the requests.
 
     Args:
-        parsed: there is a schema, so there is a column for what it made.
+        parsed: there is a schema, so there is a column for what it made. One for tool calls is there if any came.
     """
     import pandas as pd
 
-    names = ("id", "status", "text", *(("parsed",) if parsed else ()), "finish_reason", "error")
+    asked = any(r.tool_calls for r in results)
+    more = (*(("parsed",) if parsed else ()), *(("tool_calls",) if asked else ()))
+    names = ("id", "status", "text", *more, "finish_reason", "error")
     rows = []
     for r in results:
         counted = {"input": r.usage.prompt, "cached": r.usage.cached, "output": r.usage.output}

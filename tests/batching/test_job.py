@@ -131,6 +131,18 @@ def test_answers_become_objects(provider: str) -> None:
     assert again[0] == table["parsed"][0].model_dump()
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_calls_of_tools_are_shown(provider: str) -> None:
+    def get_weather(city: str) -> str:
+        """The weather in a city"""
+        return city
+
+    batch = client(provider).batch(["What is the weather in Paris?", "Hi"], tools=[get_weather], progress=False)
+    table = batch.submit().wait()
+    assert table["tool_calls"][0] == ("get_weather(city='Paris')",) and table["finish_reason"][0] == "tool_calls"
+    assert Batch.load(batch.id).results().equals(table)
+
+
 def test_a_cut_answer_does_not_fit_its_schema_and_can_be_sent_again() -> None:
     batch = client("openai", max_tokens=3).batch(["Paris is in France."], schema=City, progress=False)
     table = batch.submit().wait()
