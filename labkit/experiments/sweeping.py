@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from labkit.budget import Budget
+    from labkit.metrics.table import Metrics
     from labkit.structured import Schema
 
 CONCURRENCY = 32
@@ -79,6 +80,7 @@ class Sweep:
         concurrency: int = CONCURRENCY,
         name: str | None = None,
         folder: str | Path | None = None,
+        metrics: Metrics | None = None,
         **params: Unpack[SweepParams],
     ) -> None:
         """
@@ -95,6 +97,7 @@ class Sweep:
             concurrency: calls under way at most.
             name: of the file with the finished cells; by default made from what is asked.
             folder: where that file lies; by default `sweeps` in labkit's state folder.
+            metrics: columns to add, as `lk.metrics.measure` takes them: "words", "distinct_2", functions, a `Judge`.
             params: of the calls; a list is an axis of the grid.
 
         Raises:
@@ -105,6 +108,7 @@ class Sweep:
             prompts, clients, params, repeats=repeats, seed=seed, epoch=epoch, stream=stream
         )
         self.concurrency = max(1, min(concurrency, len(self.grid)))
+        self._metrics = metrics
         self.name = name or _digest(self.grid)
         self.path = _folder(folder) / f"{_file_name(self.name)}.jsonl"
 
@@ -145,12 +149,20 @@ class Sweep:
                 _watched(run, bar.draw)
             if run.tally.stopped:
                 warnings.warn(_stopped(run), SweepStopped, stacklevel=3)
-            return table.frame(run, self.name)
+            return self._measured(run)
 
     def frame(self) -> pd.DataFrame:
         """The table of what is on disk. Sends nothing."""
         with Store(self.path) as store:
-            return table.frame(self._begin(store), self.name)
+            return self._measured(self._begin(store))
+
+    def _measured(self, run: Run) -> pd.DataFrame:
+        found = table.frame(run, self.name)
+        if self._metrics is None:
+            return found
+        from labkit.metrics import measure
+
+        return measure(found, self._metrics)
 
     def _begin(self, store: Store) -> Run:
         return Run(self.grid, store, self.concurrency, tag=f"sweep:{self.name}")
