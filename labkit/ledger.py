@@ -146,7 +146,7 @@ class Ledger:
         return frame.assign(time=pd.to_datetime(frame["time"], utc=True, format="ISO8601"))
 
     def spend(self, by: str | tuple[str, ...] = ("day", "model")) -> pd.DataFrame:
-        """Calls, tokens and cost, grouped.
+        """Calls, tokens, cost and what a cache saved, grouped.
 
         Args:
             by: out of `GROUPS`.
@@ -164,8 +164,9 @@ class Ledger:
             calls=1,
             prompt=frame[["input", "cached", "cache_write", "cache_write_long"]].sum(axis=1),
             cost_usd=frame["cost_usd"].astype(float),
+            saved_usd=frame["saved_usd"].astype(float),
         )
-        return frame.groupby(groups)[["calls", "retries", "prompt", "output", "cost_usd"]].sum()
+        return frame.groupby(groups)[["calls", "retries", "prompt", "output", "cost_usd", "saved_usd"]].sum()
 
     def total(self, *, mode: str | None = None, day: date | None = None, tag: str | None = None) -> float:
         """USD, of the calls whose price is known."""
@@ -275,9 +276,11 @@ def table() -> pd.DataFrame:
     return current().table()
 
 
-def spend(by: str | tuple[str, ...] = ("day", "model")) -> pd.DataFrame:
+def spend(
+    by: str | tuple[str, ...] = ("day", "model"), *, mode: str | None = None, since: date | None = None
+) -> pd.DataFrame:
     """Calls, tokens and cost of this user, grouped by any of `GROUPS`."""
-    return current().spend(by)
+    return current().spend(by, mode=mode, since=since)
 
 
 def total(*, mode: str | None = None, day: date | None = None, tag: str | None = None) -> float:

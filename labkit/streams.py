@@ -12,7 +12,8 @@ closes the connection, and `response` then holds the part that came, its tokens 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from inspect import isawaitable
 from time import perf_counter
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from labkit import ledger, tokens
 from labkit.adapters.base import Assembly
 from labkit.adapters.failures import as_call_error
-from labkit.calls import Call, Line, charge, request_id_of, response, sent
+from labkit.calls import Call, Connect, Line, charge, permitted, request_id_of, response, sent
 from labkit.chat import ChatResponse
 from labkit.errors import CallError, IncompleteStream, UserError
 from labkit.flow import Do, Flow, arun, run
@@ -41,6 +42,7 @@ class _Reading:
     def __init__(self, line: Line, call: Call, shape: Shape | None, passage: Passage | None) -> None:
         self.line, self.call, self.shape, self.passage = line, call, shape, passage
         self.bill = charge(line, call, "stream")
+        self.permit = permitted(line, call)
         self.begun = False
         self.response: ChatResponse | None = None
         self._assembly = Assembly()
@@ -52,20 +54,26 @@ class _Reading:
         if self.begun:
             raise UserError("This stream has been read already: its text is in `stream.response.text`.")
         self.begun = True
+
+    def admitted(self) -> Flow[None]:
+        """Wait until a pacer lets it go; what that takes is no latency."""
+        yield from self.permit.admission()
         self.bill.began = perf_counter()
 
-    def opened(self, sdk: Any, step: Callable[[Any], Any]) -> Flow[tuple[Any, Any]]:
+    def opened(self, sdk: Any, connect: Connect, step: Callable[[Any], Any]) -> Flow[tuple[Any, Any]]:
         """The events and the first one of them: until it is there, trying again is safe. `step` takes the next."""
         adapter, model = self.line.adapter, self.call.request.model
         wire = adapter.to_wire(self.call.request)
 
         def send(retry: int) -> Flow[tuple[Any, Any]]:
-            raw = yield Do(lambda: adapter.send(sdk, wire, stream=True, retry=retry))
+            own = sdk if self.permit.key is None else (yield Do(lambda: connect(self.permit.key)))
+            raw = yield Do(lambda: adapter.send(own, wire, stream=True, retry=retry))
             self._headers = adapter.headers(raw)
+            self.permit.heard(self._headers)
             events = yield Do(lambda: adapter.unpack(raw))
             return events, (yield Do(lambda: step(events)))
 
-        return sent(self.line, model, self.bill, send)
+        return sent(self.line, model, self.bill, send, self.permit)
 
     def feed(self, event: Any) -> str:
         """Take one event in; the text that it adds."""
@@ -93,6 +101,7 @@ class _Reading:
             headers=self._headers,
             notes=self.call.notes,
             time_to_first_token_s=self._first,
+            waited_s=self.permit.waited_s,
             raw=self._events,
         )
 
@@ -110,6 +119,7 @@ class _Reading:
         if self.passage is not None:
             self.passage.failed(error)
         ours = as_call_error(error, self.line.adapter, self.call.request.model)
+        self.permit.failed(ours or error)
         if ours is None:
             return error
         ours.response, ours.retries = self.response if self._events else None, self.bill.retries
@@ -187,10 +197,15 @@ class ChatStream(_Stream):
         if reading.response is not None:
             return
         sdk = self._connect()
+        with reading.permit:
+            run(reading.admitted())
+            yield from self._asked(reading, sdk)
+
+    def _asked(self, reading: _Reading, sdk: Any) -> Generator[str, None, None]:
         with reading.bill:
             events: Any = None
             try:
-                events, event = run(reading.opened(sdk, _next))
+                events, event = run(reading.opened(sdk, self._connect, _next))
                 while event is not END:
                     if text := reading.feed(event):
                         yield text
@@ -202,6 +217,7 @@ class ChatStream(_Stream):
                 raise ours from error
             finally:
                 reading.settle()  # also when the loop was left early
+                reading.permit.done(reading.bill.usage)
                 close = getattr(events, "close", None)  # LiteLLM's streams have none
                 if close is not None:
                     close()
@@ -228,10 +244,18 @@ class AsyncChatStream(_Stream):
         if reading.response is not None:
             return
         sdk = await self._connect()
+        with reading.permit:
+            await arun(reading.admitted())
+            asked = self._asked(reading, sdk)
+            async with aclosing(asked):
+                async for piece in asked:
+                    yield piece
+
+    async def _asked(self, reading: _Reading, sdk: Any) -> AsyncGenerator[str, None]:
         with reading.bill:
             events: Any = None
             try:
-                events, event = await arun(reading.opened(sdk, _anext))
+                events, event = await arun(reading.opened(sdk, self._connect, _anext))
                 while event is not END:
                     if text := reading.feed(event):
                         yield text
@@ -243,6 +267,7 @@ class AsyncChatStream(_Stream):
                 raise ours from error
             finally:
                 reading.settle()  # also when the loop was left early
+                reading.permit.done(reading.bill.usage)
                 close = getattr(events, "close", None) or getattr(events, "aclose", None)
                 if close is not None and isawaitable(closing := close()):
                     await closing
@@ -268,4 +293,6 @@ def _checked(reading: _Reading) -> None:
         reading.check()
     except CallError as error:
         error.response, error.retries = reading.response, reading.bill.retries
+        if reading.passage is not None:
+            reading.passage.failed(error)
         raise

@@ -30,8 +30,6 @@ class Record:
     provider_finish: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     """Of answers whose caching was forced."""
-    tokens: int = 0
-    """Prompt and answer: what a hit does not use again."""
     cost_usd: float | None = None
     latency_s: float = 0.0
     request_id: str | None = None
@@ -48,7 +46,6 @@ class Record:
             expires=None if ttl is None else created + ttl,
             provider_finish=response.provider_finish_reason,
             tool_calls=response.tool_calls,
-            tokens=response.usage.total,
             cost_usd=response.cost_usd,
             latency_s=round(response.latency_s, 6),
             request_id=response.request_id,

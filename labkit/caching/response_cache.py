@@ -8,7 +8,8 @@
 A hit is the kept answer with `cached=True`, no usage, cost 0 and what it saved; it has no `raw` and no headers.
 `labkit.caching.keys` says what makes two calls the same, `labkit.caching.rules` what is never kept, and
 `labkit.caching.flights` how equal calls at one time become one. A call that may not be cached is sent as ever, and
-`response.notes` says why. Stores are read where the call is, also in a coroutine: memory and SQLite take microseconds,
+`response.notes` says why. Streams use it too: a kept answer comes word by word, and a stream that came to its end is
+kept. Stores are read where the call is, also in a coroutine: memory and SQLite take microseconds,
 a Redis that hangs half a second, once per `pause`.
 """
 
@@ -32,7 +33,18 @@ if TYPE_CHECKING:
 
 
 class ResponseCache:
-    """Answers by the exact call."""
+    """Answers by the exact call.
+
+    >>> from labkit.chat import ChatResponse
+    >>> at = 0.0
+    >>> cache = ResponseCache("memory", ttl=60, clock=lambda: at)
+    >>> cache.put("key", ChatResponse("An API is ...", finish_reason="stop", cost_usd=0.002))
+    >>> cache.get("key").text
+    'An API is ...'
+    >>> at = 61.0
+    >>> cache.get("key") is None
+    True
+    """
 
     def __init__(
         self,

@@ -89,7 +89,7 @@ class SemanticCache(ResponseCache):
         except LabkitError as error:
             self._say("embed", f"No embeddings from {by.name} ({_first_sentence(error)}): only equal calls are found.")
             return None
-        self.statistics.embedding_usd += found.cost_usd
+        self.statistics.add_embedding(found.cost_usd)
         description = keys.described(passage.call.request, passage.place)
         space = keys.namespace({**description, "salt": self.salt}, question.text, embedder=by.name)
         passage.vector = space, VectorRow(passage.key, question.text, found.matrix[0].astype("<f4").tobytes())
@@ -104,7 +104,7 @@ class SemanticCache(ResponseCache):
         return record, f"Answer to a question that is similar{words} ({passage.similarity:.2f}): {asked!r}"
 
     def kept(self, passage: Passage) -> None:
-        if passage.vector is not None:
+        if passage.vector is not None:  # a refreshed one has none: its question is there, or the next miss adds it
             space, row = passage.vector
             self._guard.write(lambda store: store.add_vector(space, row))
 

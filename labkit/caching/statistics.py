@@ -57,6 +57,10 @@ class Statistics:
             self.saved_s += event.saved_s
             self.cost_usd += event.cost_usd
 
+    def add_embedding(self, cost_usd: float) -> None:
+        with self._lock:
+            self.embedding_usd += cost_usd
+
     def count(self, outcome: Outcome) -> int:
         return self._counts[outcome]
 

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, field_validator
 
 import labkit as lk
-from labkit import LLMClient, ResponseCache
-from labkit.errors import InvalidOutput, UserError
+from labkit import Conversation, LLMClient, ResponseCache
+from labkit.errors import CallError, InvalidOutput, UserError
 from labkit.usage import Usage
 
 QUESTION = "What is an API?"
@@ -44,6 +44,14 @@ async def test_chat_and_streams_share_answers(provider: str, cache: ResponseCach
     assert "".join(pieces) == whole.text == (await client.achat(QUESTION)).text
     assert len(pieces) > 3 and again.response.cached and asked() == 1
     assert again.response.time_to_first_token_s is not None
+
+
+@pytest.mark.parametrize("fault", ["cut", "reset_inside", "malformed_event", "error_event"])
+def test_a_stream_that_breaks_is_not_kept(client: LLMClient, cache: ResponseCache, fault: str) -> None:
+    with lk.lab.faults(fault, start_s=0, after=3), pytest.raises(CallError):
+        client.stream(QUESTION).read()
+    assert cache.statistics.count("failed") == 1 and len(cache) == 0
+    assert not client.stream(QUESTION).read().cached and client.stream(QUESTION).read().cached
 
 
 def test_a_stream_left_early_is_not_kept(client: LLMClient) -> None:
@@ -112,6 +120,12 @@ def test_false_neither_looks_nor_keeps_and_refresh_replaces(client: LLMClient) -
     assert client.chat(QUESTION).cached and asked() == 4
 
 
+def test_tool_loops_never_use_the_cache(client: LLMClient) -> None:
+    for _ in range(2):
+        assert not client.run_tools("What is the time in Paris?", [now]).cached
+    assert client.cache is not None and len(client.cache) == client.cache.statistics.hits == 0
+
+
 def test_an_unknown_use_is_said(client: LLMClient) -> None:
     with pytest.raises(UserError, match="'always' of a call is none of"):
         client.chat(QUESTION, cache="always")  # type: ignore[arg-type]
@@ -168,6 +182,23 @@ def test_hits_stand_in_the_ledger_with_what_they_saved(client: LLMClient) -> Non
     assert list(table["status"]) == ["ok", "cache", "cache"] and list(table["kind"]) == ["chat", "chat", "stream"]
     assert table.loc["b", "cost_usd"] == 0 and table.loc["b", "saved_usd"] == first.cost_usd
     assert lk.ledger.total() == pytest.approx(float(lk.lab.journal()["cost_usd"].sum()))
+
+
+def test_spending_shows_what_was_saved(client: LLMClient) -> None:
+    first = client.chat(QUESTION)
+    client.chat(QUESTION)
+    spent = lk.ledger.spend(by="status")
+    assert spent.loc["cache", "saved_usd"] == spent.loc["ok", "cost_usd"] == pytest.approx(first.cost_usd)
+    assert spent.loc["cache", "cost_usd"] == 0 == spent.loc["ok", "saved_usd"]
+
+
+def test_a_conversation_is_replayed_turn_by_turn(cache: ResponseCache) -> None:
+    for provider in ("anthropic", "gemini"):  # their turns have a form of their own, which a kept answer has not
+        texts = []
+        for _ in range(2):
+            talk = Conversation(LLMClient(provider, cache=cache))
+            texts.append([talk.say("Hi").text, talk.say(QUESTION).text])
+        assert texts[0] == texts[1] and [response.cached for response in talk.responses] == [True, True]
 
 
 def test_the_history_is_a_hit_curve(client: LLMClient) -> None:

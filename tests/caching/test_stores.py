@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -140,16 +141,19 @@ def test_a_folder_that_cannot_be_made_is_said_once_and_calls_go_on(session: obje
     assert not any(answer.cached for answer in answers) and len(said) == 1
 
 
-def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
-    import sqlite3
-
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [("PRAGMA user_version = 99", "later labkit"), ("CREATE TABLE savings (usd)", "another program's database")],
+)
+def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, statement: str, reason: str) -> None:
     path = tmp_path / "cache.sqlite3"
-    with sqlite3.connect(path) as later:
-        later.execute("PRAGMA user_version = 99")
-    later.close()
-    with pytest.warns(CacheWarning, match="later labkit"):
+    with sqlite3.connect(path) as theirs:
+        theirs.execute(statement)
+    theirs.close()
+    content = path.read_bytes()
+    with pytest.warns(CacheWarning, match=reason):
         assert ResponseCache(path).get("k") is None
-    assert list(tmp_path.iterdir()) == [path]
+    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == content
 
 
 FULL = """

@@ -136,6 +136,8 @@ class SQLiteStore:
             layout = connection.execute("PRAGMA user_version").fetchone()[0]
             if layout > LAYOUT:
                 raise sqlite3.OperationalError(f"it is of a later labkit, layout {layout}")
+            if layout == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise sqlite3.OperationalError("it is another program's database")
             if layout < LAYOUT:
                 self.path.chmod(0o600)  # prompts and answers are the user's own
                 connection.executescript(f"PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; {_TABLES} COMMIT;")
