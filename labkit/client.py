@@ -17,7 +17,7 @@ read how long to wait), each repetition counted, and no call repeated behind the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -27,6 +27,7 @@ from labkit.calls import Call, Charge, Line, chat, most_usage, sent, together
 from labkit.chat import ChatRequest, ChatResponse, Embeddings, Message, Messages, as_messages
 from labkit.errors import LabkitError, UserError
 from labkit.flow import Do, Flow, arun, retries, run
+from labkit.pacing.load import Size
 from labkit.streams import AsyncChatStream, ChatStream
 from labkit.structured import REASKS, Shape, asking_again, invalid
 from labkit.tools import Tool, functions, ran, spec
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from labkit.caching.passage import Passage, Use
     from labkit.caching.response_cache import ResponseCache
     from labkit.ledger import Ledger
+    from labkit.pacing import Pacer
+    from labkit.secret import Secret
     from labkit.structured import Schema
 
 MAX_TOKENS = 4096
@@ -67,6 +70,8 @@ class ToolParams(TypedDict, total=False):
     extra: dict[str, Any]
     tag: str
     """Stands in the ledger: which experiment, which user."""
+    priority: int
+    """With a pacer: where calls wait, a higher one goes first. 0 by default."""
 
 
 class Params(ToolParams, total=False):
@@ -100,6 +105,7 @@ class LLMClient:
         ledger: Ledger | None = None,
         price: prices.Price | None = None,
         cache: ResponseCache | Path | str | bool | None = None,
+        pacer: Pacer | None = None,
         **defaults: Unpack[Params],
     ) -> None:
         """
@@ -115,6 +121,7 @@ class LLMClient:
             price: for a model that no list has.
             cache: of answers of `chat` and `stream`: True for the user's own, "memory", a path, a Redis address, a
                 `ResponseCache` or a `SemanticCache`. Tool loops never use it.
+            pacer: lets calls wait where a limit would refuse them; one `Pacer` may serve many clients.
             defaults: parameters of every call; a call's own win.
 
         Raises:
@@ -138,11 +145,17 @@ class LLMClient:
             budget=Budget(budget) if isinstance(budget, (int, float)) else budget,
             ledger=ledger,
             price=price,
+            pacer=pacer,
         )
         self.cache = _cache(cache)
 
     def __repr__(self) -> str:
         return f"<LLMClient {self.provider}/{self.model}>"
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """Parameters of every call that does not say otherwise."""
+        return self._defaults
 
     @property
     def line(self) -> Line:
@@ -240,13 +253,17 @@ class LLMClient:
         call, _ = self._call(messages, {"system": system})
         return run(self._counted(call.request))
 
-    def request(self, messages: Messages, **params: Unpack[Params]) -> ChatRequest:
-        """The complete request that `chat` would send, checked against the model's row. Nothing is sent.
+    def prepare(self, messages: Messages, **params: Unpack[Params]) -> Call:
+        """The call that `chat` would make, checked against the model's row: its request, and notes. Nothing is sent.
 
         Raises:
             UserError: it cannot be sent.
         """
-        return self._call(messages, params)[0].request
+        return self._call(messages, params)[0]
+
+    def request(self, messages: Messages, **params: Unpack[Params]) -> ChatRequest:
+        """The complete request of that call."""
+        return self.prepare(messages, **params).request
 
     def batch(self, requests: Rows, *, progress: bool = True, **params: Unpack[Params]) -> Batch:
         """Many requests as one job at the batch price. It is built and checked here; `submit()` sends it.
@@ -280,7 +297,7 @@ class LLMClient:
         """The complete request, checked."""
         merged = {**self._defaults, **_checked(params)}
         schema, tools, stop = merged.pop("schema", None), merged.pop("tools", ()), merged.pop("stop", ())
-        tag = str(merged.pop("tag", ""))
+        tag, priority = str(merged.pop("tag", "")), merged.pop("priority", 0)
         shape = None if schema is None else Shape(schema)
         request = ChatRequest(
             model=self.model,
@@ -294,7 +311,7 @@ class LLMClient:
         )
         row, parameters = self._row(), self.adapter.parameters
         request, notes = capabilities.settle(request, row, parameters, self.provider, drop=self._drop)
-        return Call(request, tag, notes), shape
+        return Call(request, tag, notes, priority), shape
 
     def _passage(self, call: Call, shape: Shape | None, use: Use | None, kind: str) -> Passage | None:
         """The call's way through a cache; None when it takes none."""
@@ -350,14 +367,18 @@ class LLMClient:
         sdk = yield Do(connect)
 
         def send(retry: int) -> Flow[Any]:
-            return (yield Do(lambda: self.adapter.embed(sdk, model, texts, dimensions=dimensions, retry=retry)))
+            own = sdk if permit.key is None else (yield Do(lambda: connect(permit.key)))
+            return (yield Do(lambda: self.adapter.embed(own, model, texts, dimensions=dimensions, retry=retry)))
 
         def most() -> Usage:
             return Usage(input=sum(ledger.prompt_tokens(text, model) for text in texts))
 
-        with Charge(self._line, model, "embed", tag=tag, most=most) as bill:
-            reply = yield from sent(self._line, model, bill, send)
-            vectors, bill.usage = self.adapter.vectors(reply)
+        with self._line.permit(model, lambda: Size.of_texts(texts)) as permit:
+            yield from permit.admission()
+            with Charge(self._line, model, "embed", tag=tag, most=most) as bill:
+                reply = yield from sent(self._line, model, bill, send, permit)
+                vectors, bill.usage = self.adapter.vectors(reply)
+            permit.done(bill.usage)
         return Embeddings(
             vectors, bill.usage, bill.cost_usd, bill.seconds, model, self.provider, retries=bill.retries, raw=reply
         )
@@ -366,11 +387,11 @@ class LLMClient:
         sdk = yield Do(self._connect)
         return self.adapter.counted((yield Do(lambda: self.adapter.count(sdk, request))))
 
-    def _connect(self) -> Any:
-        return connections.client(self.adapter, self._line.timeout)
+    def _connect(self, key: Secret | None = None) -> Any:
+        return connections.client(self.adapter, self._line.timeout, key)
 
-    def _aconnect(self) -> Any:
-        return connections.aclient(self.adapter, self._line.timeout)
+    def _aconnect(self, key: Secret | None = None) -> Any:
+        return connections.aclient(self.adapter, self._line.timeout, key)
 
     def _row(self) -> registry.Model | None:
         try:

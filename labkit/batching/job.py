@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from labkit.batching import jobfile
 from labkit.batching.jobfile import JobFile
 from labkit.batching.life import Life
-from labkit.batching.lines import build, from_row
+from labkit.batching.lines import OF_THE_BATCH, build, from_row
 from labkit.batching.results import SUCCEEDED, Result, merged, table, total
 from labkit.batching.waiting import Bar
 from labkit.errors import UserError
@@ -32,10 +32,12 @@ class Batch(Life):
 
     def __init__(self, client: LLMClient, requests: Rows, *, progress: bool = True, **params: Unpack[Params]) -> None:
         """See `LLMClient.batch`."""
-        rest: dict[str, Any] = dict(params)
-        schema, tag = rest.get("schema"), str(rest.pop("tag", ""))
-        super().__init__(client, None if schema is None else Shape(schema), tag, progress)
-        self._lines = build(requests, client.request, self._api, rest)
+        own: dict[str, Any] = {name: client.defaults.get(name) for name in OF_THE_BATCH} | dict(params)
+        schema, tag = own.pop("schema"), own.pop("tag")
+        shape = None if schema is None else Shape(schema)
+        super().__init__(client, shape, tag or "", progress)
+        own["schema"] = shape.schema if shape else None  # made once, and not a line
+        self._lines, self.notes = build(requests, client.prepare, self._api, own)
 
     # --- found again ---
 
@@ -227,7 +229,7 @@ class Batch(Life):
         again.parent = self.id
         for line in self._lines:
             if line.id in failed:
-                checked = self.client.request(line.request.messages, **changes)
+                checked = self.client.prepare(line.request.messages, **changes).request
                 changed: dict[str, Any] = {name: getattr(checked, name) for name in changes}
                 again._lines.append(replace(line, request=replace(line.request, **changed)))
         return again

@@ -51,6 +51,8 @@ class Life:
         """Lines that had ended then, as far as the provider says."""
         self.problems: tuple[str, ...] = ()
         """Why the provider refused the batch as a whole."""
+        self.notes: tuple[str, ...] = ()
+        """What was changed or dropped on the way to the requests, one sentence each."""
         self.progress = progress
         self._api = api_of(client.provider)
         self._shape = shape

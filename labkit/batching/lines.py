@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from labkit.batching.wire import BatchApi
+    from labkit.calls import Call
 
     Rows: TypeAlias = Sequence[Messages | Mapping[str, Any]] | pd.DataFrame
 
@@ -46,11 +47,13 @@ class BatchLine:
     request: ChatRequest
 
 
-def build(rows: Rows, prepare: Callable[..., ChatRequest], api: BatchApi, params: Mapping[str, Any]) -> list[BatchLine]:
-    """The lines, in the order of the rows.
+def build(
+    rows: Rows, prepare: Callable[..., Call], api: BatchApi, params: Mapping[str, Any]
+) -> tuple[list[BatchLine], tuple[str, ...]]:
+    """The lines, in the order of the rows, and a sentence on each thing that was changed.
 
     Args:
-        prepare: makes a complete request of messages and parameters, or raises UserError.
+        prepare: makes a complete call of messages and parameters, or raises UserError.
         params: of all lines; a row's own win.
 
     Raises:
@@ -59,6 +62,7 @@ def build(rows: Rows, prepare: Callable[..., ChatRequest], api: BatchApi, params
     lines: list[BatchLine] = []
     problems: list[str] = []
     seen: set[str] = set()
+    notes: dict[str, None] = {}
     for number, row in enumerate(_rows(rows), 1):
         key, where = f"line-{number}", f"line {number}"
         try:
@@ -66,7 +70,9 @@ def build(rows: Rows, prepare: Callable[..., ChatRequest], api: BatchApi, params
             key = given if given is not None else key
             where = f"line {number} (id {key!r})"
             _check_id(key, seen, api)
-            lines.append(BatchLine(key, _prepared(prepare, messages, own, params)))
+            call = _prepared(prepare, messages, own, params)
+            lines.append(BatchLine(key, call.request))
+            notes |= dict.fromkeys(call.notes)
         except UserError as error:
             problems.append(f"{where}: {error}")
         seen.add(key)
@@ -76,7 +82,7 @@ def build(rows: Rows, prepare: Callable[..., ChatRequest], api: BatchApi, params
         problems.append(f"{len(lines):,} requests, and {api.name} takes at most {api.most_lines:,} in a batch.")
     if problems:
         raise InvalidBatch(problems)
-    return lines
+    return lines, tuple(notes)
 
 
 def check_size(packed: Sequence[bytes], lines: Sequence[BatchLine], api: BatchApi) -> None:
@@ -142,13 +148,13 @@ def _check_id(key: str, seen: set[str], api: BatchApi) -> None:
 
 
 def _prepared(
-    prepare: Callable[..., ChatRequest], messages: Any, own: dict[str, Any], params: Mapping[str, Any]
-) -> ChatRequest:
+    prepare: Callable[..., Call], messages: Any, own: dict[str, Any], params: Mapping[str, Any]
+) -> Call:
     model = own.pop("model", None)
-    request = prepare(messages, **{**params, **own})
-    if model not in (None, request.model):
-        raise UserError(f"it is for {model}, and all lines go to the client's model, {request.model}.")
-    return request
+    call = prepare(messages, **{**params, **own})
+    if model not in (None, call.request.model):
+        raise UserError(f"it is for {model}, and all lines go to the client's model, {call.request.model}.")
+    return call
 
 
 # --- On disk ---

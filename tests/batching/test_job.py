@@ -131,6 +131,18 @@ def test_answers_become_objects(provider: str) -> None:
     assert again[0] == table["parsed"][0].model_dump()
 
 
+def test_the_clients_own_parameters_hold_for_its_batches() -> None:
+    asker = client("openai", schema=City, tag="cities", system="Be brief.")
+    batch = asker.batch(["Paris is in France."], progress=False).submit()
+    assert isinstance(batch.wait()["parsed"][0], City)
+    assert (batch.tag, booked()[0]["tag"]) == ("cities", "cities")
+
+
+def test_what_was_left_out_is_noted() -> None:
+    batch = LLMClient("anthropic", drop_unsupported=True).batch(["Hi", "Hello"], temperature=0, progress=False)
+    assert len(batch.notes) == 1 and "temperature was left out" in batch.notes[0]
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_calls_of_tools_are_shown(provider: str) -> None:
     def get_weather(city: str) -> str:
