@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.plots import theme
 from labkit.plots.finish import End, finish, name_columns, name_ends, say, wrapped
-from labkit.plots.tidy import FEW, Band, groups, interval, rows
+from labkit.plots.tidy import Band, as_frame, groups, interval, rows
 from labkit.plots.wording import axis_name, figure, plain_name, sentence, unit_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def curve(
     band: Band = "interval",
     low: str | None = None,
     high: str | None = None,
+    cluster: str = "prompt_id",
     title: str | None = None,
 ) -> Axes:
     """The mean of `y` at each `x`, one line for each value of `by`, with a band of its uncertainty.
@@ -44,25 +45,28 @@ def curve(
         by: what tells the lines apart; None draws one.
         band: "interval" is the 95 % interval of the mean by bootstrap, and the range where there are fewer than five
             repeats; "range" is smallest to largest; None draws none.
-        low, high: columns that hold the band already, where a table has one row a point.
+        low, high: columns that hold the band already, where a table has one row a point, as `metrics.summary` gives.
+        cluster: column of what repeats belong to. Where a point has several, they are drawn for the interval and not
+            their answers, which resemble each other; a table without the column has none.
     """
+    data = as_frame(data)
     bounds = [column for column in (low, high) if column is not None]
-    found = rows(data, [y, *bounds], [by] if by else [], either=[x])
+    names = [column for column in (by, cluster if cluster in data else None) if column is not None]
+    found = rows(data, [y, *bounds], names, either=[x])
     steps = [] if found.frame[x].dtype.kind == "f" else list(dict.fromkeys(found.frame[x]))
     table = found.frame.assign(**{x: found.frame[x].map(steps.index)}) if steps else found.frame
     series = groups(table, by)
     ax = theme.axes(ax, height=max(3.6, 1.4 + TALL * len(series)))
     if not series:
         return say(ax, f"No row has both {plain_name(x)} and {plain_name(y)}: there is nothing to draw yet.")
-    points = {name: _points(part, x, y, band, low, high) for name, part in series.items()}
+    points = {name: _points(part, x, y, band, low, high, cluster) for name, part in series.items()}
     ends = [_draw(ax, n, name, line) for n, (name, line) in enumerate(points.items())]
     if ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)
     if steps:
         name_columns(ax, range(len(steps)), [wrapped(step) for step in steps])
-    note = _band_note(table, x, by, band, low)
     title = title if title is not None else _finding(points, x, y, steps)
-    finish(ax, axis_name(x) + found.note, axis_name(y), title, key=note)
+    finish(ax, axis_name(x) + found.note, axis_name(y), title, key=_key(points, measured=low is not None))
     if by is not None:
         name_ends(ax, ends)
     return ax
@@ -78,31 +82,32 @@ def _draw(ax: Axes, n: int, name: str, line: pd.DataFrame) -> End:
     return End(name, line["x"].iloc[-1], line["mean"].iloc[-1], look.colour)
 
 
-def _points(part: pd.DataFrame, x: str, y: str, band: Band, low: str | None, high: str | None) -> pd.DataFrame:
-    """One row an x value: x, mean, low, high."""
+def _points(
+    part: pd.DataFrame, x: str, y: str, band: Band, low: str | None, high: str | None, cluster: str
+) -> pd.DataFrame:
+    """One row an x value: x, mean, low, high, resampled."""
     import pandas as pd
 
     found = []
     for at, same in part.groupby(x):
-        values = same[y].to_numpy()
-        lowest, highest = interval(values, band) if band else (values.mean(), values.mean())
-        lowest = same[low].mean() if low else lowest
-        highest = same[high].mean() if high else highest
-        found.append((at, values.mean(), lowest, highest))
-    return pd.DataFrame(found, columns=["x", "mean", "low", "high"])
+        span = interval(same[y], band, same.get(cluster))
+        lowest = same[low].mean() if low else span.low
+        highest = same[high].mean() if high else span.high
+        found.append((at, same[y].mean(), lowest, highest, span.resampled))
+    return pd.DataFrame(found, columns=["x", "mean", "low", "high", "resampled"])
 
 
-def _band_note(frame: pd.DataFrame, x: str, by: str | None, band: Band, low: str | None) -> str:
-    sizes = frame.groupby([by, x] if by else [x]).size()
-    if low is not None:
-        return "line: mean, band: its uncertainty"
-    if band is None or sizes.max() == 1:
+def _key(points: dict[str, pd.DataFrame], *, measured: bool) -> str:
+    """What line and band are; nothing where there is no band to see."""
+    import pandas as pd
+
+    every = pd.concat(points.values())
+    if (every["low"] == every["high"]).all():
         return ""
-    if band == "interval" and sizes.min() >= FEW:
-        return "line: mean, band: its 95 % interval"
-    return (
-        "\nmean, band: smallest to largest" if band == "range" or sizes.max() < FEW else "\nmean, with its uncertainty"
-    )
+    few = "smallest to largest"
+    ranges = few if not every["resampled"].any() else f"its 95 % interval, or {few} of few"
+    whole = "its 95 % interval" if every["resampled"].all() else ranges
+    return f"line: mean, band: {'its uncertainty' if measured else whole}"
 
 
 def _finding(points: dict[str, pd.DataFrame], x: str, y: str, steps: Sequence[str]) -> str:

@@ -41,6 +41,7 @@ def pareto(
     label: str = "model",
     ax: Axes | None = None,
     *,
+    cluster: str = "prompt_id",
     title: str | None = None,
 ) -> Axes:
     """Cost against quality: a line through the choices that nothing else beats in both, the others drawn back.
@@ -49,14 +50,16 @@ def pareto(
         data: one row a choice, or one a measurement: then the mean is drawn, with the 95 % interval of both.
         cost: less is better. The scale is logarithmic where the dearest costs twenty times the cheapest.
         quality: more is better.
+        cluster: column of what repeats belong to, as in `curve`.
     """
-    found = rows(data, [cost, quality], [label])
+    data = as_frame(data)
+    found = rows(data, [cost, quality], [label, *(name for name in (cluster,) if name in data)])
     ax = theme.axes(ax, height=4.2)
     if found.frame.empty:
         return say(
             ax, f"No row has both {plain_name(cost)} and {plain_name(quality)}: there is nothing to compare yet."
         )
-    table = _choices(found.frame, cost, quality, label)
+    table = _choices(found.frame, cost, quality, label, cluster)
     front = best_choices(list(zip(table[cost], table[quality], strict=True)))
     if table[cost].min() > 0 and table[cost].max() > WIDE * table[cost].min():
         ax.set_xscale("log")
@@ -84,7 +87,7 @@ def best_choices(points: Sequence[tuple[float, float]]) -> list[int]:
     return found
 
 
-def _choices(frame: pd.DataFrame, cost: str, quality: str, label: str) -> pd.DataFrame:
+def _choices(frame: pd.DataFrame, cost: str, quality: str, label: str, cluster: str) -> pd.DataFrame:
     """One row a choice: the means, and for each of both "<column> low" and "<column> high"."""
     import pandas as pd
 
@@ -93,7 +96,7 @@ def _choices(frame: pd.DataFrame, cost: str, quality: str, label: str) -> pd.Dat
         row = {}
         for column in (cost, quality):
             row[column] = part[column].mean()
-            row[f"{column} low"], row[f"{column} high"] = interval(part[column])
+            row[f"{column} low"], row[f"{column} high"], _ = interval(part[column], clusters=part.get(cluster))
         found[name] = row
     return pd.DataFrame.from_dict(found, orient="index")
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Band = Literal["interval", "range"] | None
-RESAMPLES = 1_000
 FEW = 5
-"""With fewer repeats than this a resampled interval is narrower than the truth, so the range is shown."""
+"""With fewer repeats, or prompts, than this a resampled interval is narrower than the truth: the range is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +78,31 @@ def groups(frame: pd.DataFrame, by: str | None) -> dict[str, pd.DataFrame]:
     return {str(name): part for name, part in frame.groupby(by, sort=False, observed=True)}
 
 
-def interval(values: Sequence[float], kind: Band = "interval") -> tuple[float, float]:
-    """Lowest and highest of the mean's 95 % interval (percentile bootstrap, the same at each run), or of the values."""
-    import numpy as np
+class Span(NamedTuple):
+    """How far the truth may lie from a mean."""
 
-    found = np.asarray(values, dtype=float)
-    if kind == "range" or len(found) < FEW:
-        return float(found.min()), float(found.max())
-    means = np.random.default_rng(0).choice(found, (RESAMPLES, len(found))).mean(axis=1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
+    low: float
+    high: float
+    resampled: bool
+    """A 95 % interval of the mean, and not the smallest and largest value."""
+
+
+def interval(values: pd.Series, kind: Band = "interval", clusters: pd.Series | None = None) -> Span:
+    """The 95 % interval of a mean (`labkit.metrics.bootstrap`); smallest and largest where the values are few.
+
+    Args:
+        clusters: what each value belongs to, such as its prompt: answers to one prompt resemble each other, so where
+            there are several, prompts count and not answers.
+    """
+    from labkit.metrics import bootstrap
+
+    drawn = values.groupby(clusters) if clusters is not None and clusters.nunique() > 1 else None
+    if kind is None:
+        return Span(float(values.mean()), float(values.mean()), False)
+    if kind == "range" or (len(values) if drawn is None else drawn.ngroups) < FEW:
+        return Span(float(values.min()), float(values.max()), False)
+    low, high = bootstrap(values.to_numpy()) if drawn is None else bootstrap(drawn.sum(), drawn.count())
+    return Span(low, high, True)
 
 
 def seconds(column: str, values: pd.Series) -> pd.Series:

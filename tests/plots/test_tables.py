@@ -77,8 +77,14 @@ def test_curve_is_the_mean_and_its_band_holds_it() -> None:
 
 def test_interval_of_the_mean_covers_it_nineteen_times_in_twenty() -> None:
     rng = np.random.default_rng(1)
-    spans = [interval(rng.normal(3, 1, 40)) for _ in range(300)]
-    assert 0.90 < np.mean([low < 3 < high for low, high in spans]) < 0.985
+    spans = [interval(pd.Series(rng.normal(3, 1, 40))) for _ in range(200)]
+    assert 0.90 < np.mean([span.low < 3 < span.high for span in spans]) < 0.99
+
+
+def test_interval_counts_prompts_where_there_are_several() -> None:
+    values, prompts = pd.Series([1.0, 2, 3, 4, 5, 6] * 10), pd.Series(["a", "b", "c", "d", "e", "f"] * 10)
+    alone, together = interval(values), interval(values, clusters=prompts)
+    assert together.high - together.low > 2 * (alone.high - alone.low)
 
 
 def test_few_repeats_show_their_range_and_say_so() -> None:
