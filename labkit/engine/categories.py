@@ -14,7 +14,7 @@ from labkit.engine.routing import Topic
 
 MOST = 40
 """Labels that are read from one instruction."""
-_NAME = r"[\"'“‘`*]{0,2}[^\W_](?:[\w+&-]|/(?=\w)){0,30}[\"'”’`*]{0,2}"
+_NAME = r"\"[^\"\n]{1,40}\"|'[^'\n]{1,40}'(?!\w)|[\"'“‘`*]{0,2}[^\W_](?:[\w+&-]|/(?=\w)){0,30}[\"'”’`*]{0,2}"
 _WORDS = r"[\"'“‘`*]{0,2}[^\W_][\w+& -]{0,30}?[\"'”’`*]{0,2}"
 _ASIDE = re.compile(r"\s*\(([^()\n]{2,160})\)")
 _SEPARATOR = re.compile(r"\s*(?:[,;]\s*(?:or|and)\b|[,;|]|/(?=\S)|\bor\b|\band\b)\s*", re.IGNORECASE)
@@ -24,11 +24,11 @@ _CUE = re.compile(
     r"\b(?:as|into|to|one of|labels?|categor(?:y|ies)|queues?|teams?|departments?|class(?:es)?|options?|choices?|topics?|tags?|values?|either|with|"
     r"answer|reply|respond|output|say|return|choose(?: from)?|choose|pick|between|from|among|is(?: it| this| the \w+)?|sentiment|exactly|whether(?: it is| it's)?)\b"
     r"(?:\s+(?:are|is|only|exactly|either|one|of|from|the|these|those|following|possible|allowed|label|labels|categories|category|queues|teams|"
-    r"departments|classes|options|values|topics|just|word|words|it|its|sentiment|tone|mood|a|an|as|being))*\s*(?P<colon>[:=(\[{]*)\s*,?\s*",
+    r"departments|classes|options|values|topics|just|word|words|it|its|sentiment|tone|mood|a|an|as|being)\b)*\s*(?P<colon>[:=(\[{]*)\s*,?\s*",
     re.IGNORECASE,
 )
 _NOT_LABELS = frozenset(
-    "one word only nothing else just exactly a single the lowercase uppercase json no other words explanation label labels answer it text "
+    "one word only nothing else just exactly a single the lowercase uppercase json other words explanation label labels answer it text "
     "is are was does fits fit applies apply suits matches describes best right should belongs goes following review ticket message reply respond classify return in with by them this that lower upper case sentence list array object".split()
 )
 _NUMBERED = re.compile(r"\b(\d{1,2}|[A-Z]) ?(?:=|:|\)|-)\s*([^\W\d_][\w -]{1,30}?)(?=\s*(?:[,;.\n)]|$|\bor\b|\band\b))")
@@ -57,7 +57,7 @@ def categories(instruction: str) -> tuple[Category, ...]:
         numbered = [Category(Topic(m[2].strip()), m[1]) for m in _NUMBERED.finditer(instruction)]
         if len(numbered) >= 2:
             return tuple(numbered)
-    return _in_line(instruction)
+    return _in_line(instruction) or _anywhere(instruction)
 
 
 def without_list(text: str) -> str:
@@ -104,6 +104,17 @@ def _in_line(instruction: str) -> tuple[Category, ...]:
         if len(found) > len(best) and len(found) >= 2:
             best = found
     return best
+
+
+def _anywhere(instruction: str) -> tuple[Category, ...]:
+    """Lists that no word announces: `(billing/shipping)`, `which team: Hardware (screens), People (salaries)`."""
+    starts = [m.end() for m in re.finditer(r"[:(\[]\s*|^", instruction)]
+    lists = [_names_at(instruction, at, loose=True) for at in starts]
+    clear = [found for found in lists if len(found) > 2 or any(c.topic.description for c in found)]
+    slashed = re.search(r"(?<![\w/])[\w-]+(?:\s?[/|]\s?[\w-]+)+(?![\w/])", instruction)
+    if not clear and slashed and "//" not in slashed[0]:
+        clear = [tuple(Category(Topic(name), name) for name in re.split(r"\s?[/|]\s?", slashed[0]))]
+    return max(clear, key=len, default=())
 
 
 def _names_at(text: str, at: int, *, loose: bool) -> tuple[Category, ...]:

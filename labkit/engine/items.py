@@ -17,11 +17,12 @@ MOST = 60
 _QUOTED = re.compile(r"(?<!\w)[\"“'‘](\S.*?)[\"”'’](?!\w)", re.DOTALL)
 _FENCED = re.compile(r"```\w*\n(.*?)```|<([a-z_]+)>\s*(.*?)\s*</\2>|\"\"\"(.*?)\"\"\"", re.DOTALL)
 _AFTER_COLON = re.compile(r"(?::|\n)\s*(\S.*)\Z", re.DOTALL)
+_AFTER_SENTENCE = re.compile(r"[^.?!\n]{8,160}[.?!]\s+(\S.{12,})\Z", re.DOTALL)
 _FIELD = (
     r"(?:the )?(?:text|review|ticket|message|input|comment|tweet|item|e-?mail|sentence|request|customer(?: message)?|question|document|"
     r"feedback|post|query|headline|headlines|note|reviews|tickets|messages|texts|items|comments|sentences|inputs)"
 )
-_MARKED = re.compile(rf"(?:^|\n)[ \t]*[*#]*{_FIELD}[*]*[ \t]*(?:\d+)?[ \t]*:[*]*[ \t]*\n?(?=\S)", re.IGNORECASE)
+_MARKED = re.compile(rf"(?:^|\n|[.?!] )[ \t]*[*#]*{_FIELD}[*]*[ \t]*(?:\d+)?[ \t]*:[*]*[ \t]*\n?(?=\S)", re.IGNORECASE)
 _ANSWER = r"(?:label|sentiment|category|class|classification|queue|team|department|answer|output|topic|tag|result|rating|mood)"
 _ASKED_AT_END = re.compile(rf"\s*\n[ \t]*[*#]*{_ANSWER}[*]*[ \t]*:?[*]*[ \t]*\Z", re.IGNORECASE)
 _PAIR = re.compile(
@@ -127,7 +128,7 @@ def _given(said: str) -> tuple[int, int, str] | None:
     before = said[: quoted.start()].rstrip(" ") if quoted else ""
     if quoted and " " in quoted[1] and ("\n" not in before or before.endswith("\n")):
         return quoted.start(), quoted.end(), quoted[1]
-    found = _AFTER_COLON.search(said) or quoted
+    found = _AFTER_COLON.search(said) or quoted or _AFTER_SENTENCE.match(said)
     return (found.start(), found.end(), found[1]) if found else None
 
 

@@ -31,13 +31,15 @@ KEEPS_INSTRUCTION = {"small": 0.9, "standard": 0.95, "large": 0.99}
 """Share of answers that are a bare label when the prompt names the labels or asks for one word."""
 KEEPS_JSON = {"small": 0.85, "standard": 0.94, "large": 0.985}
 """Share of answers that are JSON and nothing else when the prompt asks for JSON; the others are JSON in a code fence."""
-ATTENTION = {"small": 12, "standard": 48, "large": 160}
+ATTENTION = {"small": 20, "standard": 60, "large": 200}
 """Cues that a tier notices in all the texts of a prompt that has several."""
 
 _ASKS = re.compile(
     r"\b(?:classif\w+|categori[sz]e|label|route|tag|triage|assign|sort)\b.{0,80}?\b(?:reviews?|texts?|tickets?|messages?|comments?|sentiments?|"
     r"tweets?|feedback|sentences?|emails?|requests?|items?|questions?|headlines?|following|each|as|into|to)\b|\bsentiment\b.{0,40}\b(?:of|is|in|as|for|:)|"
     r"\b(?:positive or negative|positive, negative|positive/negative|pos or neg|negative or positive)\b|\bwhich (?:category|queue|team|label|department|of these)\b|"
+    r"\b(?:right|correct|best|fitting|appropriate) (?:category|label|queue|class|team)\b|\bwhich (?:team|queue|department|category)\b|\bhow many stars\b|"
+    r"\bwhether (?:this|the|it)\b.{0,40}\b(?:happy|positive|negative|angry|satisfied|content)\b|\b(?:happy or unhappy|satisfied or dissatisfied)\b|"
     r"\b(?:rate|score)\b.{0,60}\b(?:reviews?|texts?|sentiment|stars?)\b|\bis (?:this|the following|the)\b.{0,30}\b(?:review|ticket|message|text|comment)\b|"
     r"\b(?:review|ticket|message|text|comment|sentiment) (?:classifier|classification|router|analysis (?:system|model|api))\b|\b(?:support|ticket) (?:triage|routing)\b",
     re.IGNORECASE | re.DOTALL,
@@ -99,8 +101,10 @@ def read(prompt: Prompt) -> Labelling | None:
     shots, texts = asked.shots, asked.items
     own = f"{prompt.system}\n{asked.instruction}"
     named = _in_case(categories(prompt.system) or categories(asked.instruction), own)
-    notice = max(1, ATTENTION.get(prompt.tier, 48) // len(texts)) if len(texts) > 1 else None
-    each = tuple(_shares(text, shots, named, asked.instruction, prompt, notice) for text in texts)
+    noticed = _attention(prompt.tier, len(texts))
+    each = tuple(
+        _shares(text, shots, named, asked.instruction, prompt, notice) for text, notice in zip(texts, noticed, strict=True)
+    )
     follows = KEEPS_FORMAT[min(len(shots), len(KEEPS_FORMAT) - 1)]
     bare = named or detect(prompt.system, prompt.last_user) & {"word", "terse"} or _LABEL_ONLY.search(own)
     adherence = follows or (KEEPS_INSTRUCTION.get(prompt.tier, 0.95) if bare else 0.0)
@@ -121,6 +125,14 @@ def template(labelling: Labelling, chatty: Template, *, strict: bool = False, ti
     exact = [(p * labelling.adherence, (Text(name),)) for name, p in labelling.shares]
     spoken = [(p * (1 - labelling.adherence), fill(chatty, {"label": labels.bare(name)})) for name, p in labelling.shares]
     return (Choice(tuple((p, t) for p, t in (*exact, *spoken) if p > 0)),)
+
+
+def _attention(tier: str, texts: int) -> list[int | None]:
+    """How many cues of each text are noticed: all of one text, an equal part of what the tier has for several."""
+    if texts == 1:
+        return [None]
+    cues = ATTENTION.get(tier, ATTENTION["standard"])
+    return [max(1, (n + 1) * cues // texts - n * cues // texts) for n in range(texts)]
 
 
 def _shares(
