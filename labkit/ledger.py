@@ -145,11 +145,15 @@ class Ledger:
         frame = pd.DataFrame([asdict(entry) for entry in self.entries()], columns=[f.name for f in fields(Entry)])
         return frame.assign(time=pd.to_datetime(frame["time"], utc=True, format="ISO8601"))
 
-    def spend(self, by: str | tuple[str, ...] = ("day", "model")) -> pd.DataFrame:
+    def spend(
+        self, by: str | tuple[str, ...] = ("day", "model"), *, mode: str | None = None, since: date | None = None
+    ) -> pd.DataFrame:
         """Calls, tokens, cost and what a cache saved, grouped.
 
         Args:
             by: out of `GROUPS`.
+            mode: "live" or "local" calls only.
+            since: from this day on, in UTC.
 
         Raises:
             ValueError: an unknown group.
@@ -166,6 +170,8 @@ class Ledger:
             cost_usd=frame["cost_usd"].astype(float),
             saved_usd=frame["saved_usd"].astype(float),
         )
+        frame = frame[frame["mode"] == mode] if mode else frame
+        frame = frame[frame["day"] >= since] if since else frame
         return frame.groupby(groups)[["calls", "retries", "prompt", "output", "cost_usd", "saved_usd"]].sum()
 
     def total(self, *, mode: str | None = None, day: date | None = None, tag: str | None = None) -> float:

@@ -56,6 +56,13 @@ def test_spending_by_any_group(ledger: Ledger) -> None:
         ledger.spend(by="colour")
 
 
+def test_spending_of_live_calls_and_since_a_day(ledger: Ledger) -> None:
+    ledger.append(row(cost_usd=0.25, mode="live"))
+    ledger.append(row(cost_usd=0.5, time="2026-11-22T00:00:00.000+00:00"))
+    assert ledger.spend(by="mode", mode="live")["cost_usd"].to_dict() == {"live": 0.25}
+    assert ledger.spend(by="mode", since=date(2026, 11, 22))["cost_usd"].to_dict() == {"local": 0.5}
+
+
 def test_totals_can_be_narrowed(ledger: Ledger) -> None:
     ledger.append(row(cost_usd=0.25, mode="live"))
     ledger.append(row(cost_usd=0.5, tag="b"))
