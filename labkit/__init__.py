@@ -14,7 +14,10 @@ __version__ = "0.1.0"
 _HOME = {
     "Batch": "labkit.batching",
     "Conversation": "labkit.conversation",
+    "Breaker": "labkit.pacing",
+    "Fallback": "labkit.fallback",
     "LLMClient": "labkit.client",
+    "Pacer": "labkit.pacing",
     "ResponseCache": "labkit.caching.response_cache",
     "SemanticCache": "labkit.caching.semantic",
     "Sweep": "labkit.experiments",
@@ -42,6 +45,7 @@ _HOME = {
     "sampling": "labkit.sampling:",
     "sampling_lens": "labkit.widgets",
     "start": "labkit.session",
+    "stream_viewer": "labkit.widgets",
     "sweep": "labkit.experiments",
     "tokens": "labkit.tokens:",
     "wire": "labkit.exchange",

@@ -21,6 +21,8 @@ from labkit.adapters.failures import as_call_error
 from labkit.chat import ChatRequest, ChatResponse
 from labkit.errors import CallError, TransportError, UserError
 from labkit.flow import Do, Flow, attempt
+from labkit.pacing.load import Size
+from labkit.pacing.permit import FREE, Free, Permit
 from labkit.session import current
 from labkit.usage import Usage
 
@@ -29,8 +31,11 @@ if TYPE_CHECKING:
 
     from labkit.budget import Budget, Hold
     from labkit.ledger import Ledger
+    from labkit.pacing import Pacer
 
 T = TypeVar("T")
+Connect = Callable[..., Any]
+"""The SDK's client, or of an asynchronous one what to await; takes a key in place of the session's."""
 ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -47,6 +52,15 @@ class Line:
     """None: the user's own."""
     price: prices.Price | None
     """None: the list price."""
+    pacer: Pacer | None = None
+    """None: calls are sent at once."""
+
+    def permit(self, model: str, size: Callable[[], Size], *, priority: int = 0) -> Permit | Free:
+        """A call's permission to be sent; without a pacer it is always there."""
+        if self.pacer is None:
+            return FREE
+        live = self.mode(model) == "live"
+        return self.pacer.permit(self.adapter.name, model, size(), priority=priority, live=live)
 
     def mode(self, model: str) -> str:
         """"live" when this goes to a real service and may cost money, else "local"."""
@@ -85,6 +99,8 @@ class Call:
     request: ChatRequest
     tag: str = ""
     notes: tuple[str, ...] = ()
+    priority: int = 0
+    """Before which others it goes, when a pacer lets calls wait."""
 
 
 class Charge:
@@ -189,22 +205,34 @@ def most_usage(request: ChatRequest) -> Usage:
     return Usage(cache_write=prompt, output=request.max_tokens)
 
 
-def chat(line: Line, call: Call, connect: Callable[[], Any]) -> Flow[ChatResponse]:
+def permitted(line: Line, call: Call) -> Permit | Free:
+    """The permit of a chat call."""
+    request = call.request
+    return line.permit(request.model, lambda: Size.of_request(request), priority=call.priority)
+
+
+def chat(line: Line, call: Call, connect: Connect) -> Flow[ChatResponse]:
     """One question, one whole answer."""
     adapter, request = line.adapter, call.request
     sdk = yield Do(connect)
     wire = adapter.to_wire(request)
 
     def send(retry: int) -> Flow[tuple[Any, Mapping[str, str]]]:
-        raw = yield Do(lambda: adapter.send(sdk, wire, stream=False, retry=retry))
+        own = sdk if permit.key is None else (yield Do(lambda: connect(permit.key)))
+        raw = yield Do(lambda: adapter.send(own, wire, stream=False, retry=retry))
         return (yield Do(lambda: adapter.unpack(raw))), adapter.headers(raw)
 
-    with charge(line, call, "chat") as bill:
-        reply, headers = yield from sent(line, request.model, bill, send)
-        answer = adapter.from_wire(reply)
-        bill.usage, bill.finish = answer.usage or Usage(), answer.finish
-        bill.request_id = request_id_of(answer, headers)
-    return response(line, answer, bill, headers=headers, notes=call.notes, raw=reply)
+    with permitted(line, call) as permit:
+        yield from permit.admission()  # before the budget is held: what waits in a queue holds none
+        with charge(line, call, "chat") as bill:
+            reply, headers = yield from sent(line, request.model, bill, send, permit)
+            permit.heard(headers)
+            answer = adapter.from_wire(reply)
+            bill.usage, bill.finish = answer.usage or Usage(), answer.finish
+            bill.request_id = request_id_of(answer, headers)
+        permit.done(bill.usage)
+    waited = permit.waited_s
+    return response(line, answer, bill, waited_s=waited, headers=headers, notes=call.notes, raw=reply)
 
 
 def request_id_of(answer: Answer, headers: Mapping[str, str]) -> str | None:
@@ -212,18 +240,29 @@ def request_id_of(answer: Answer, headers: Mapping[str, str]) -> str | None:
     return answer.request_id or next((headers[name] for name in ID_HEADERS if name in headers), None)
 
 
-def sent(line: Line, model: str, bill: Charge, send: Callable[[int], Flow[T]]) -> Flow[T]:
-    """Send as often as the policy says. Errors are ours from here on."""
+def sent(
+    line: Line, model: str, bill: Charge, send: Callable[[int], Flow[T]], permit: Permit | Free = FREE
+) -> Flow[T]:
+    """Send as often as the policy says. Errors are ours from here on.
+
+    Args:
+        permit: admitted already; each repetition waits for it again.
+    """
 
     def once(before: int) -> Flow[T]:
         bill.retries = before
-        try:
-            return (yield from send(before))
-        except Exception as error:
-            ours = as_call_error(error, line.adapter, model)
-            if ours is None:
-                raise  # not about the call: an argument that the SDK does not know, for instance
-            raise ours from error
+        if before:
+            yield from permit.admission(again=True)
+        while True:
+            try:
+                return (yield from send(before))
+            except Exception as error:
+                ours = as_call_error(error, line.adapter, model)
+                if not permit.failed(ours or error):
+                    if ours is None:
+                        raise  # not about the call: an argument that the SDK does not know, for instance
+                    raise ours from error
+            yield from permit.admission(again=True)  # the key was refused, and another one is there
 
     return attempt(line.policy, once)
 
@@ -258,6 +297,7 @@ def together(before: ChatResponse | None, after: ChatResponse, *, reasks: int = 
         usage=before.usage + after.usage,
         cost_usd=None if None in costs else sum(c for c in costs if c is not None),
         latency_s=before.latency_s + after.latency_s,
+        waited_s=before.waited_s + after.waited_s,
         retries=before.retries + after.retries,
         reasks=reasks or before.reasks + after.reasks,
         notes=tuple(dict.fromkeys(before.notes + after.notes)),

@@ -182,6 +182,8 @@ class ChatResponse:
     """None: nobody lists a price for this model."""
     latency_s: float = 0.0
     """From sending to the whole answer, retries and their waits included."""
+    waited_s: float = 0.0
+    """In a pacer's queue before it was sent. Not part of `latency_s`, but for the waits of a repetition."""
     time_to_first_token_s: float | None = None
     """Streams only."""
     request_id: str | None = None
@@ -200,6 +202,8 @@ class ChatResponse:
     """The same answer as a turn, to send back in the next call."""
     transcript: tuple[Message, ...] = field(default=(), repr=False)
     """After `run_tools`: every turn from the question to the answer."""
+    tried: tuple[str, ...] = ()
+    """Clients of a `Fallback` that were asked before this one, with what came of it, one sentence each."""
     cached: bool = False
     """Kept from an earlier call, or shared with one at the same time: no usage, no cost, no `raw` and no headers."""
     saved_usd: float | None = None

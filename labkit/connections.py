@@ -15,6 +15,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from labkit.adapters.base import Adapter
+from labkit.secret import Secret
 from labkit.session import current
 
 Owner = Any
@@ -25,34 +26,37 @@ _clients: WeakKeyDictionary[Owner, dict[tuple[Any, ...], Any]] = WeakKeyDictiona
 _keepers: WeakKeyDictionary[Owner, list[AsyncGenerator[None, None]]] = WeakKeyDictionary()
 
 
-def client(adapter: Adapter, timeout: float) -> Any:
+def client(adapter: Adapter, timeout: float, key: Secret | None = None) -> Any:
     """The plain SDK client of an adapter for the current session.
+
+    Args:
+        key: in place of the session's.
 
     Raises:
         NotStarted: no session.
     """
     session = current()
-    key = _key(adapter, session.url, timeout)
-    return _kept(session, key, lambda: adapter.connect(asynchronous=False, timeout=timeout))
+    place = _place(adapter, session.url, timeout, key)
+    return _kept(session, place, lambda: adapter.connect(asynchronous=False, timeout=timeout, key=key))
 
 
-async def aclient(adapter: Adapter, timeout: float) -> Any:
+async def aclient(adapter: Adapter, timeout: float, key: Secret | None = None) -> Any:
     """The asynchronous SDK client of an adapter for the current session and event loop."""
     session, loop = current(), asyncio.get_running_loop()
     made: list[Any] = []
 
     def connect() -> Any:
-        made.append(adapter.connect(asynchronous=True, timeout=timeout))
+        made.append(adapter.connect(asynchronous=True, timeout=timeout, key=key))
         return made[0]
 
-    found = _kept(loop, (id(session), *_key(adapter, session.url, timeout)), connect)
+    found = _kept(loop, (id(session), *_place(adapter, session.url, timeout, key)), connect)
     if made:
         await _close_with_loop(loop, found)
     return getattr(found, "aio", found)  # google-genai has both halves in one client
 
 
-def _key(adapter: Adapter, url: str, timeout: float) -> tuple[Any, ...]:
-    return (adapter.name, getattr(adapter, "base_url", url), url, timeout)
+def _place(adapter: Adapter, url: str, timeout: float, key: Secret | None) -> tuple[Any, ...]:
+    return (adapter.name, getattr(adapter, "base_url", url), url, timeout, key)
 
 
 def _kept(owner: Owner, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:

@@ -129,6 +129,12 @@ class Session:
         return cast("int | None", self._tuned.get(("seed", None), {}).get("seed"))
 
     @property
+    def lab_minute_s(self) -> float:
+        """Seconds that a minute of the lab's clock takes, as this session has set it."""
+        clock = self._tuned.get(("clock", None), {}).get("clock", {})
+        return 60.0 / (clock.get("rate") or 1.0)
+
+    @property
     def live(self) -> tuple[str, ...]:
         """Providers that go to the real service."""
         return self.settings.live

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from labkit.adapters.base import RETRY_HEADER, Answer, Failure, NoEmbeddings, Piece, ToolFragment, given
+from labkit.adapters.base import RETRY_HEADER, Answer, Failure, NoEmbeddings, Piece, ToolFragment, given, keyed
 from labkit.adapters.failures import stainless_failure
 from labkit.chat import ChatRequest, Finish, Message, ToolCall, ToolSpec, joined
+from labkit.secret import Secret
 from labkit.usage import Usage
 
 FINISH: dict[str, Finish] = {
@@ -33,11 +34,11 @@ class AnthropicAdapter(NoEmbeddings):
     def origin(self, model: str) -> tuple[str, str]:
         return self.name, model
 
-    def connect(self, *, asynchronous: bool, timeout: float) -> Any:
+    def connect(self, *, asynchronous: bool, timeout: float, key: Secret | None = None) -> Any:
         import anthropic
 
         make = anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic
-        return make(max_retries=0, timeout=timeout)
+        return make(max_retries=0, timeout=timeout, **keyed(key))
 
     # --- ours to wire ---
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from labkit.adapters.base import keyed
 from labkit.adapters.openai import OpenAIAdapter
+from labkit.secret import Secret
 
 
 class AzureAdapter(OpenAIAdapter):
@@ -12,8 +14,8 @@ class AzureAdapter(OpenAIAdapter):
 
     name = "azure"
 
-    def connect(self, *, asynchronous: bool, timeout: float) -> Any:
+    def connect(self, *, asynchronous: bool, timeout: float, key: Secret | None = None) -> Any:
         import openai
 
         make = openai.AsyncAzureOpenAI if asynchronous else openai.AzureOpenAI
-        return make(max_retries=0, timeout=timeout)
+        return make(max_retries=0, timeout=timeout, **keyed(key))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from labkit.chat import ChatRequest, Finish, Message, ToolCall, joined
+from labkit.secret import Secret
 from labkit.usage import Usage
 
 RETRY_HEADER = "x-stainless-retry-count"
@@ -88,8 +89,15 @@ class Adapter(Protocol):
     def origin(self, model: str) -> tuple[str, str]:
         """Under which name the session knows the provider of this model, and its id in the registry."""
 
-    def connect(self, *, asynchronous: bool, timeout: float) -> Any:
-        """An SDK client that does not retry by itself, from the variables that the session has set."""
+    def connect(self, *, asynchronous: bool, timeout: float, key: Secret | None = None) -> Any:
+        """An SDK client that does not retry by itself, from the variables that the session has set.
+
+        Args:
+            key: in place of the session's.
+
+        Raises:
+            UserError: a provider that takes no single key.
+        """
 
     def to_wire(self, request: ChatRequest) -> dict[str, Any]:
         """Arguments of the SDK's call. Pure."""
@@ -187,6 +195,11 @@ def turn(provider: str, answer: Answer) -> Message:
     """An answer as a turn to send back."""
     native = None if answer.native is None else (provider, answer.native)
     return Message("assistant", answer.text, answer.tool_calls, native=native)
+
+
+def keyed(key: Secret | None) -> dict[str, str]:
+    """The argument of an SDK's client for a key of one's own."""
+    return {} if key is None else {"api_key": key.reveal()}
 
 
 def given(**arguments: Any) -> dict[str, Any]:

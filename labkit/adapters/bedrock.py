@@ -16,7 +16,8 @@ from typing import Any
 from labkit.adapters.base import RETRY_HEADER, Answer, Failure, NoEmbeddings, Piece, ToolFragment, given
 from labkit.adapters.failures import retry_after
 from labkit.chat import ChatRequest, Finish, Message, ToolCall, ToolSpec, joined
-from labkit.errors import MalformedAnswer
+from labkit.errors import MalformedAnswer, UserError
+from labkit.secret import Secret
 from labkit.usage import Usage
 
 FINISH: dict[str, Finish] = {
@@ -42,7 +43,9 @@ class BedrockAdapter(NoEmbeddings):
     def origin(self, model: str) -> tuple[str, str]:
         return self.name, model
 
-    def connect(self, *, asynchronous: bool, timeout: float) -> Any:
+    def connect(self, *, asynchronous: bool, timeout: float, key: Secret | None = None) -> Any:
+        if key is not None:
+            raise UserError("Bedrock signs with AWS credentials, not with an API key: a pacer with keys is not for it.")
         from boto3.session import Session  # the default session is not made for threads
         from botocore.config import Config
 

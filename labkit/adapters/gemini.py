@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from labkit.adapters.base import RETRY_HEADER, Answer, Failure, Piece, ToolFragment, given
+from labkit.adapters.base import RETRY_HEADER, Answer, Failure, Piece, ToolFragment, given, keyed
 from labkit.adapters.failures import retry_after
 from labkit.chat import ChatRequest, Finish, Message, ToolCall, joined
+from labkit.secret import Secret
 from labkit.usage import Usage
 
 FINISH: dict[str, Finish] = {
@@ -36,11 +37,12 @@ class GeminiAdapter:
     def origin(self, model: str) -> tuple[str, str]:
         return self.name, model
 
-    def connect(self, *, asynchronous: bool, timeout: float) -> Any:
+    def connect(self, *, asynchronous: bool, timeout: float, key: Secret | None = None) -> Any:
         from google import genai
 
         # One attempt: left out, the asynchronous half repeats by itself after a broken connection. Milliseconds.
-        return genai.Client(http_options={"timeout": int(timeout * 1000), "retry_options": {"attempts": 1}})
+        once = {"timeout": int(timeout * 1000), "retry_options": {"attempts": 1}}
+        return genai.Client(http_options=once, **keyed(key))
 
     # --- ours to wire ---
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from labkit.adapters.base import given
+from labkit.adapters.base import given, keyed
 from labkit.adapters.openai import OpenAIAdapter
+from labkit.secret import Secret
 
 
 class LiteLLMAdapter(OpenAIAdapter):
@@ -20,14 +22,16 @@ class LiteLLMAdapter(OpenAIAdapter):
         provider, _, rest = model.partition("/")
         return provider, rest or model
 
-    def connect(self, *, asynchronous: bool, timeout: float) -> Any:
+    def connect(self, *, asynchronous: bool, timeout: float, key: Secret | None = None) -> Any:
         """LiteLLM keeps its own clients: what is kept here are its functions."""
         import litellm
 
         litellm.suppress_debug_info = True  # an error is raised, and need not be printed besides
+        chat, embed = litellm.completion, litellm.embedding
         if asynchronous:
-            return SimpleNamespace(chat=litellm.acompletion, embed=litellm.aembedding, timeout=timeout)
-        return SimpleNamespace(chat=litellm.completion, embed=litellm.embedding, timeout=timeout)
+            chat, embed = litellm.acompletion, litellm.aembedding
+        own = keyed(key)
+        return SimpleNamespace(chat=partial(chat, **own), embed=partial(embed, **own), timeout=timeout)
 
     def send(self, sdk: Any, wire: Mapping[str, Any], *, stream: bool, retry: int) -> Any:
         more = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}

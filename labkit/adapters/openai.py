@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labkit.adapters.base import RETRY_HEADER, Answer, Failure, Piece, ToolFragment, given
+from labkit.adapters.base import RETRY_HEADER, Answer, Failure, Piece, ToolFragment, given, keyed
 from labkit.adapters.failures import stainless_failure
 from labkit.chat import ChatRequest, Finish, Message, ToolCall, ToolSpec
+from labkit.secret import Secret
 from labkit.usage import Usage
 
 FINISH: dict[str, Finish] = {
@@ -33,11 +34,11 @@ class OpenAIAdapter:
     def origin(self, model: str) -> tuple[str, str]:
         return self.name, model
 
-    def connect(self, *, asynchronous: bool, timeout: float) -> Any:
+    def connect(self, *, asynchronous: bool, timeout: float, key: Secret | None = None) -> Any:
         import openai
 
         make = openai.AsyncOpenAI if asynchronous else openai.OpenAI
-        return make(max_retries=0, timeout=timeout, **self.address())
+        return make(max_retries=0, timeout=timeout, **(self.address() | keyed(key)))
 
     def address(self) -> dict[str, Any]:
         """Where to, and with which key; empty: what the session's variables say."""
