@@ -32,7 +32,7 @@ def gauge(
     time: str = "time",
     left: Sequence[str] = ("requests_left", "tokens_left"),
     limits: Mapping[str, float] | None = None,
-    by: str | None = "model",
+    by: Sequence[str] = ("model", "key"),
     refused: Any = None,
     title: str | None = None,
 ) -> Axes:
@@ -42,7 +42,7 @@ def gauge(
         data: one row a moment, such as `Pacer.gauge()` gives. A column of `left` that it does not have is left out.
         time: datetimes, ISO text, or seconds.
         limits: {column: the whole limit}; without it the highest value seen counts as the whole.
-        by: column that tells several models apart; ignored where there is only one, or no such column.
+        by: columns that tell lanes apart; one that has the same value everywhere, or is not there, is ignored.
         refused: a table with the same `time` column and a "status", of which the 429s are marked: `lab.journal()`.
     """
     levels = _levels(as_frame(data), time, left, by, limits or {})
@@ -60,7 +60,8 @@ def gauge(
     _mark(ax, refusals)
     ax.set_ylim(MARKED * 1.7 if len(refusals) else 0, 106)
     ax.set_yticks([0, 25, 50, 75, 100])
-    finish(ax, "seconds", "left of the limit (%)", title if title is not None else _tightest(levels, len(refusals)))
+    title = title if title is not None else _tightest(levels, None if refused is None else len(refusals))
+    finish(ax, "seconds", "left of the limit (%)", title)
     name_ends(ax, ends)
     return ax
 
@@ -78,14 +79,15 @@ class Level(NamedTuple):
 
 
 def _levels(
-    frame: pd.DataFrame, time: str, left: Sequence[str], by: str | None, limits: Mapping[str, float]
+    frame: pd.DataFrame, time: str, left: Sequence[str], by: Sequence[str], limits: Mapping[str, float]
 ) -> list[Level]:
-    several = by if by is not None and by in frame and frame[by].nunique() > 1 else None
+    apart = [name for name in by if name in frame and frame[name].nunique() > 1]
     kept = frame.assign(_at=moments(frame[time])) if len(frame) else frame
     found = []
     for column in [name for name in left if name in frame]:
-        table = rows(kept, ["_at", column], [several] if several else []).frame.sort_values("_at", kind="stable")
-        for name, part in groups(table, several).items():
+        table = rows(kept, ["_at", column], apart).frame.sort_values("_at", kind="stable")
+        lanes = table[apart].agg(", ".join, axis=1) if apart else None
+        for name, part in groups(table.assign(_lane=lanes), "_lane" if apart else None).items():
             whole = limits.get(column) or float(part[column].max()) or 1.0
             said = f"of {whole:,.0f}" if column in limits else f"most seen: {whole:,.0f}"
             subject = plain_name(column).removesuffix(" left")
@@ -113,10 +115,13 @@ def _mark(ax: Axes, at: pd.Series) -> None:
         )  # fmt: skip
 
 
-def _tightest(levels: Sequence[Level], refusals: int) -> str:
+def _tightest(levels: Sequence[Level], refusals: int | None) -> str:
+    """What came nearest to its end; how many were refused only where a journal says it."""
     name, lowest = min(((level.name, float(level.share.min())) for level in levels), key=lambda found: found[1])
     said = f"{sentence(name)} get tightest: {lowest:.0f} % left at the lowest point"
-    return f"{said}, and {counted(refusals, 'call')} refused" if refusals else f"{said}, and no call refused"
+    if refusals is None:
+        return said
+    return f"{said}, and {counted(refusals, 'call') if refusals else 'no call'} refused"
 
 
 @theme.style()

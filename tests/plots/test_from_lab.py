@@ -50,3 +50,17 @@ def test_spending_by_the_servers_ledger_is_that_by_the_users(calls: None) -> Non
     heights = [[bar.get_height() for group in ax.containers for bar in group] for ax in (billed, lk.ledger.plot())]
     assert sum(heights[0]) == pytest.approx(sum(heights[1]))
     assert sum(heights[0]) > 0
+
+
+def test_gauge_of_a_pacer_falls_to_what_the_server_has_left(calls: None) -> None:
+    lk.lab.limits(requests_per_minute=12)
+    lk.lab.pace(0.2)  # a pacer notes 50 moments a second at most
+    pacer = lk.Pacer()
+    client = lk.LLMClient("openai", pacer=pacer)
+    for _ in range(4):
+        client.chat("Say hello.")
+    ax = plots.gauge(pacer.gauge(), left=["requests_left"], limits={"requests_left": 12}, refused=lk.lab.journal())
+    shares = ax.get_lines()[0].get_data()[1]
+    assert 0 <= min(shares) <= 100 * 9 / 12
+    assert max(shares) <= 100
+    assert ax.get_title(loc="left").replace("\n", " ").endswith("no call refused")

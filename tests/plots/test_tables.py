@@ -242,7 +242,15 @@ def test_gauge_is_what_is_left_of_the_limit_and_marks_what_was_refused() -> None
 def test_gauge_takes_a_table_with_one_of_its_columns() -> None:
     ax = plots.gauge(levels().drop(columns=["tokens_left", "model"]))
     assert len(ax.get_lines()) == 1
-    assert title(ax).endswith("and no call refused")
+    assert title(ax).endswith("left at the lowest point")  # nobody said whether any call was refused
+    assert title(plots.gauge(levels(), refused=REFUSALS[2:])).endswith("and no call refused")
+
+
+def test_gauge_tells_models_and_keys_apart_where_they_differ() -> None:
+    rows = [{"time": t, "model": m, "key": k, "requests_left": 5 - t} for m in "ab" for k in "xy" for t in range(3)]
+    ax = plots.gauge(rows)
+    names = [text.partition("\n")[0] for text in written(ax)]
+    assert sorted(names) == ["requests, a, x", "requests, a, y", "requests, b, x", "requests, b, y"]
 
 
 def test_cache_hits_are_the_share_of_prompt_tokens_so_far() -> None:
