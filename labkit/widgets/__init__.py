@@ -1,7 +1,8 @@
-"""What a reader moves: the sampling lens and the self-check quiz. ipywidgets loads on first use.
+"""What a reader moves: playground, lens, stream viewer, gauge, calculator, quiz. ipywidgets loads on first use.
 
-Each widget is glue between a plain object that can be used and tested without a browser (`lens_state.Lens`,
-`questions.Question`) and ipywidgets. Saved in a notebook, each leaves something to read where no kernel runs.
+Each widget is glue between a plain object that can be used and tested without a browser (`play_state.Side`,
+`lens_state.Lens`, `stream_record.StreamRecord`, `cost_plan.Plan`, `questions.Question`) and ipywidgets. Saved in a
+notebook, each leaves something to read where no kernel runs.
 """
 
 from __future__ import annotations
@@ -16,8 +17,18 @@ if TYPE_CHECKING:
     from labkit.widgets.play import playground
     from labkit.widgets.questions import Option, Question
     from labkit.widgets.self_check import quiz
+    from labkit.widgets.stream_view import stream_viewer
 
-__all__ = ["Option", "Question", "cost_calculator", "limits_gauge", "playground", "quiz", "sampling_lens"]
+__all__ = [
+    "Option",
+    "Question",
+    "cost_calculator",
+    "limits_gauge",
+    "playground",
+    "quiz",
+    "sampling_lens",
+    "stream_viewer",
+]
 
 _HOME = {
     "Option": "questions",
@@ -27,6 +38,7 @@ _HOME = {
     "playground": "play",
     "quiz": "self_check",
     "sampling_lens": "lens",
+    "stream_viewer": "stream_view",
 }
 
 

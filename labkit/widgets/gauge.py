@@ -35,21 +35,23 @@ class Level(NamedTuple):
     capacity: int
     left: int
     full_in: float | None
-    """Lab seconds; None: not said."""
+    """Seconds; None: not said."""
+    clock: str = ""
+    """Whose seconds these are: "lab " or the real ones."""
 
     @property
     def share(self) -> float:
         return min(1.0, max(0.0, self.left / self.capacity)) if self.capacity else 0.0
 
     def __str__(self) -> str:
-        soon = f", full in {self.full_in:,.1f} s" if self.full_in else ""
+        soon = f", full in {self.full_in:,.1f} {self.clock}s" if self.full_in else ""
         return f"{self.left:,} of {self.capacity:,} {self.name} left{soon}"
 
 
 def now(*models: str) -> list[Level]:
     """What the lab server says of the session's key, for these models or for all that were called."""
     return [
-        Level(model, f"{row['of']} a {row['per']}", row["capacity"], row["left"], row["resets_in_s"])
+        Level(model, f"{row['of']} a {row['per']}", row["capacity"], row["left"], row["resets_in_s"], "lab ")
         for model, rows in lab.levels(*models).items()
         for row in rows
     ]
