@@ -66,9 +66,6 @@ class AnthropicBatches:
     def cancel(self, sdk: Any, ask: Ask, remote: str) -> Flow[None]:
         yield from ask(lambda: sdk.messages.batches.cancel(remote))
 
-    def rekeyed(self, sdk: Any, key: str) -> Any:
-        return sdk.with_options(api_key=key)
-
     def _outcome(self, key: str, result: Any) -> Outcome:
         if result.type == "succeeded":
             return Outcome(key, "succeeded", self._adapter.from_wire(result.message))

@@ -113,12 +113,6 @@ class GeminiBatches:
     def cancel(self, sdk: Any, ask: Ask, remote: str) -> Flow[None]:
         yield from ask(lambda: sdk.batches.cancel(name=remote))
 
-    def rekeyed(self, sdk: Any, key: str) -> Any:
-        from google import genai
-
-        fresh = genai.Client(api_key=key, http_options={"retry_options": {"attempts": 1}})
-        return fresh if hasattr(sdk, "aio") else fresh.aio
-
     def _outcome(self, key: str, reply: Any, error: str | None) -> Outcome:
         if reply is None:
             return Outcome(key, "failed", error=error or "no answer")

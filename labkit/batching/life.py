@@ -23,6 +23,7 @@ from labkit.batching.wire import ENDED, UNRUN, BatchGone, Outcome, Seen, Status,
 from labkit.calls import most_usage
 from labkit.errors import CallError, LabkitError, ProviderRefused, RateLimited, UserError
 from labkit.flow import Do, Flow, attempt
+from labkit.secret import Secret
 from labkit.session import current
 from labkit.structured import Shape
 from labkit.usage import Usage
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from labkit.client import LLMClient
 
 DRAFT = "not submitted"
-Connect = Callable[[], Any]
+Connect = Callable[[Secret | None], Any]
+"""An SDK client, with a key in place of the session's if one is given."""
 
 
 class Life:
@@ -256,14 +258,14 @@ class Life:
                 f"{self.id} is {self._mode}, and this session is {here} for {self.client.provider}: "
                 "start one as it was, lk.start(live=[...]) or without."
             )
-        sdk = yield Do(connect)
-        return self._api.rekeyed(sdk, self._key) if self._key and self._key != current().key else sdk
+        key = Secret(self._key) if self._key not in ("", current().key) else None
+        return (yield Do(lambda: connect(key)))
 
-    def _connect(self) -> Any:
-        return connections.client(self.client.adapter, self.client.line.timeout)
+    def _connect(self, key: Secret | None) -> Any:
+        return connections.client(self.client.adapter, self.client.line.timeout, key)
 
-    def _aconnect(self) -> Any:
-        return connections.aclient(self.client.adapter, self.client.line.timeout)
+    def _aconnect(self, key: Secret | None) -> Any:
+        return connections.aclient(self.client.adapter, self.client.line.timeout, key)
 
     def _ask(self, call: Callable[[], Any]) -> Flow[Any]:
         """Call the SDK, again when that can help."""

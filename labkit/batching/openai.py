@@ -81,9 +81,6 @@ class OpenAIBatches:
     def cancel(self, sdk: Any, ask: Ask, remote: str) -> Flow[None]:
         yield from ask(lambda: sdk.batches.cancel(remote))
 
-    def rekeyed(self, sdk: Any, key: str) -> Any:
-        return sdk.with_options(api_key=key)
-
     def _outcome(self, line: dict[str, Any], seen: Seen) -> Outcome:
         key, response, error = line["custom_id"], line.get("response"), line.get("error")
         if response is None:

@@ -98,9 +98,6 @@ class BatchApi(Protocol):
     def cancel(self, sdk: Any, ask: Ask, remote: str) -> Flow[None]:
         """Stop it. What is done by then is kept, and charged."""
 
-    def rekeyed(self, sdk: Any, key: str) -> Any:
-        """The same SDK client with another key: a batch belongs to the key that made it."""
-
 
 def api_of(provider: str) -> BatchApi:
     """The batch API of a provider.
