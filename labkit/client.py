@@ -474,7 +474,7 @@ def _checked(params: Params) -> dict[str, Any]:
     for name in params.keys() - Params.__annotations__.keys():
         from difflib import get_close_matches
 
-        close = get_close_matches(name, Params.__annotations__, n=1)
+        close = get_close_matches(name, CallParams.__annotations__, n=1)
         raise UserError(
             f"{name!r} is no parameter of LLMClient{f'; did you mean {close[0]!r}?' if close else '.'} "
             "What only one provider knows goes into extra={...}, in the words of its SDK."

@@ -9,8 +9,8 @@ A hit is the kept answer with `cached=True`, no usage, cost 0 and what it saved;
 `labkit.caching.keys` says what makes two calls the same, `labkit.caching.rules` what is never kept, and
 `labkit.caching.flights` how equal calls at one time become one. A call that may not be cached is sent as ever, and
 `response.notes` says why. Streams use it too: a kept answer comes word by word, and a stream that came to its end is
-kept. Stores are read where the call is, also in a coroutine: memory and SQLite take microseconds,
-a Redis that hangs half a second, once per `pause`.
+kept; equal streams at one time are each sent. Stores are read where the call is, also in a coroutine: memory and SQLite
+take microseconds, a Redis that hangs a second and a file that another process holds two, at most once per `pause`.
 """
 
 from __future__ import annotations

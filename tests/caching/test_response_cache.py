@@ -127,6 +127,8 @@ def test_tool_loops_never_use_the_cache(client: LLMClient) -> None:
 
 
 def test_an_unknown_use_is_said(client: LLMClient) -> None:
+    with pytest.raises(UserError, match="did you mean 'cache'"):
+        client.chat(QUESTION, cach=True)  # type: ignore[call-arg]
     with pytest.raises(UserError, match="'always' of a call is none of"):
         client.chat(QUESTION, cache="always")  # type: ignore[arg-type]
 

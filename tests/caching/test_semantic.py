@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ async def test_the_same_with_await_and_in_streams() -> None:
     stream = client.astream(NEAR)
     assert "".join([piece async for piece in stream]) == client.chat(QUESTION).text
     assert client.stream("what is an api").read().cached and calls("chat") == 1
+
+
+async def test_ten_equal_questions_at_once_are_embedded_and_asked_once() -> None:
+    client = semantic()
+    answers = await asyncio.gather(*(client.achat(QUESTION) for _ in range(10)))
+    assert sum(answer.cached for answer in answers) == 9
+    assert (calls("embed"), calls("chat")) == (1, 1)
 
 
 def test_an_equal_call_needs_no_embedding() -> None:
