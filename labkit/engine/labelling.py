@@ -40,7 +40,7 @@ _ASKS = re.compile(
     r"\b(?:positive or negative|positive, negative|positive/negative|pos or neg|negative or positive)\b|\bwhich (?:category|queue|team|label|department|of these)\b|"
     r"\b(?:right|correct|best|fitting|appropriate) (?:category|label|queue|class|team)\b|\bwhich (?:team|queue|department|category)\b|\bhow many stars\b|"
     r"\bwhether (?:this|the|it)\b.{0,40}\b(?:happy|positive|negative|angry|satisfied|content)\b|\b(?:happy or unhappy|satisfied or dissatisfied)\b|"
-    r"\b(?:rate|score)\b.{0,60}\b(?:reviews?|texts?|sentiment|stars?)\b|\bis (?:this|the following|the)\b.{0,30}\b(?:review|ticket|message|text|comment)\b|"
+    r"\b(?:rate|score)\b.{0,60}\b(?:reviews?|texts?|sentiment|stars?)\b|\bis (?:this|the following|the) (?:\w+ ){0,2}(?:review|ticket|message|text|comment)\b.{0,40}\b(?:positive|negative|happy|unhappy|about|related|angry|yes or no|a complaint)\b|"
     r"\b(?:review|ticket|message|text|comment|sentiment) (?:classifier|classification|router|analysis (?:system|model|api))\b|\b(?:support|ticket) (?:triage|routing)\b",
     re.IGNORECASE | re.DOTALL,
 )

@@ -77,7 +77,7 @@ _OF_NAMES = frozenset("University Bank Ministry Institute Museum School College 
 _SENTENCE_START = re.compile(r"(?:^|[.!?:\n>\"“]\s*|[-*•]\s+)$")
 _LOWER_PLACE = re.compile(r"\b(?:in|at|from|to|for|near|and|or|visit|visiting)\s+([a-zà-ÿ]+(?: [a-zà-ÿ]+)?)")
 _NOT_LOWER = frozenset({"Nice", "Cork", "Sofia", "Florence", "Turkey", "Chile", "Perth"})
-_LOCATED = re.compile(r"\b(?:in|at|from|to|near|via|towards|located|based)\s+(?:the\s+|downtown\s+|central\s+)?$", re.IGNORECASE)
+_LOCATED = re.compile(r"\b(?:in|at|from|to|near|via|towards|into|around|above|outside|off|located|based)\s+(?:the\s+|downtown\s+|central\s+)?$", re.IGNORECASE)
 _STREET = re.compile(rf"\b\d{{1,5}}[a-z]? (?:{_NAME_WORD})(?: (?:{_NAME_WORD}))* (?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Square|Way|Drive|Close|Court|Place)\b\.?")
 _NOT_NAMES = frozenset(
     "I A An The This That These Those He She It We You They His Her Its Our Your Their My What When Where Who Why How Which If And But Or "
@@ -315,7 +315,15 @@ def _kind_of(text: str, name: str, start: int, tier: str) -> tuple[str, float, s
         return "place", GUESSED, "city"
     if tier == "large" and 2 <= len(words) <= 3 and all(w[:1].isupper() and w[1:].islower() for w in words) and _by_role(text, start, name):
         return "person", LIKELY, ""
+    if tier == "large" and _like_a_person(words):
+        return "person", GUESSED, ""
     return "name", GUESSED, ""
+
+
+def _like_a_person(words: list[str]) -> bool:
+    """Whether an unknown name has the form of a person's: two or three words, none of which is of other names."""
+    other = gazetteer()["organisation"] | gazetteer()["venue"] | _OF_NAMES
+    return 2 <= len(words) <= 3 and not set(words) & other and all(w[:1].isupper() and w[1:].islower() for w in words)
 
 
 def _by_role(text: str, start: int, name: str) -> bool:
