@@ -8,7 +8,9 @@
     ├── ControlError           the lab server answered a control call with a refusal
     ├── NothingRecorded        the journal holds no such request
     ├── UserError              a call that cannot be made as it was written: the user mends it
-    │   └── UnsupportedParameter   this model or provider does not take that parameter
+    │   ├── UnsupportedParameter   this model or provider does not take that parameter
+    │   ├── InvalidBatch           requests of a batch that cannot be sent as they are, each with its line
+    │   └── BatchGone              the provider has forgotten a batch
     ├── BudgetExceeded         the next call could pass the budget, so it was not sent
     └── CallError              a call to a model was sent, and failed
         ├── TransportError         the answer did not arrive whole: the world's turn

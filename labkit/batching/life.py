@@ -21,7 +21,7 @@ from labkit.batching.results import Result, result, total
 from labkit.batching.waiting import BLIPS, Clock, lab_clock, pauses, slept
 from labkit.batching.wire import ENDED, UNRUN, BatchGone, Outcome, Seen, Status, api_of
 from labkit.calls import most_usage
-from labkit.errors import CallError, LabkitError, ProviderRefused, RateLimited, UserError
+from labkit.errors import CallError, LabkitError, ProviderRefused, RateLimited, TransportError, UserError
 from labkit.flow import Do, Flow, attempt
 from labkit.secret import Secret
 from labkit.session import current
@@ -220,7 +220,8 @@ class Life:
                 blips = 0
             except CallError as error:
                 blips += 1
-                if not error.retryable or blips > BLIPS:
+                passing = error.retryable or isinstance(error, TransportError)  # looking costs nothing: look again
+                if not passing or blips > BLIPS:
                     raise
             show()
             if self.ended:

@@ -256,7 +256,7 @@ def test_a_budget_is_held_until_the_end_and_charged_once() -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("kind", ["unavailable", "reset", "rate_limit"])
+@pytest.mark.parametrize("kind", ["unavailable", "reset", "rate_limit", "reset_inside", "truncated_json"])
 def test_passing_trouble_while_waiting_loses_nothing(provider: str, kind: str) -> None:
     batch = client(provider, retry=1).batch(QUESTIONS, progress=False).submit()
     lk.lab.faults(kind, next=5, path="batches", seconds=1)
