@@ -197,7 +197,7 @@ def turn(provider: str, answer: Answer) -> Message:
     return Message("assistant", answer.text, answer.tool_calls, native=native)
 
 
-def keyed(key: Secret | None) -> dict[str, str]:
+def keyed(key: Secret | None) -> dict[str, Any]:
     """The argument of an SDK's client for a key of one's own."""
     return {} if key is None else {"api_key": key.reveal()}
 

@@ -41,7 +41,7 @@ class GeminiAdapter:
         from google import genai
 
         # One attempt: left out, the asynchronous half repeats by itself after a broken connection. Milliseconds.
-        once = {"timeout": int(timeout * 1000), "retry_options": {"attempts": 1}}
+        once: Any = {"timeout": int(timeout * 1000), "retry_options": {"attempts": 1}}
         return genai.Client(http_options=once, **keyed(key))
 
     # --- ours to wire ---
