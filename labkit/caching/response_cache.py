@@ -10,7 +10,7 @@ A hit is the kept answer with `cached=True`, no usage, cost 0 and what it saved;
 `labkit.caching.flights` how equal calls at one time become one. A call that may not be cached is sent as ever, and
 `response.notes` says why. Streams use it too: a kept answer comes word by word, and a stream that came to its end is
 kept; equal streams at one time are each sent. Stores are read where the call is, also in a coroutine: memory and SQLite
-take microseconds, a Redis that hangs a second and a file that another process holds two, at most once per `pause`.
+take microseconds, a Redis that hangs half a second and a file that another process holds two, at most once per `pause`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ResponseCache:
             max_entries: most answers kept, the oldest (in memory: the least recently used) go first.
             salt: part of every key: caches with another salt share nothing, in the same store.
             clock: seconds, on which `ttl` is measured.
-            pause: seconds that a store is left alone after it failed.
+            pause: seconds that a store is left alone after it failed; longer when it goes on failing.
 
         Raises:
             SettingsError: an address that cannot be used.

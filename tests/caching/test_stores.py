@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
+import timeit
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -263,6 +265,14 @@ def test_a_redis_that_is_down_is_left_alone_for_a_moment(redis: Any) -> None:
     redis.start()
     cache.store.put("k", RECORD)
     assert cache.get("k") is None and cache.store.get("k") == RECORD
+
+
+def test_a_redis_that_hangs_holds_up_one_call_for_a_moment() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        cache = ResponseCache(f"redis://127.0.0.1:{mute.getsockname()[1]}/0", pause=60)
+        with pytest.warns(CacheWarning, match="Timeout"):
+            took = timeit.timeit(lambda: cache.get("k"), number=1)
+        assert 0.4 < took < 5 and timeit.timeit(lambda: cache.get("k"), number=100) < 0.1
 
 
 def test_redis_forgets_by_itself(redis: Any) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RECORDS, VECTORS = "labkit:cache:v1:", "labkit:vectors:v1:"
 CONNECT_SECONDS = 0.5
-ANSWER_SECONDS = 1.0
+ANSWER_SECONDS = 0.5
 """A cache that is slower than this does not help: the call goes on without it."""
 BATCH = 1000
 """Keys deleted at once."""
@@ -46,7 +46,7 @@ class RedisStore:
                 url,
                 socket_connect_timeout=CONNECT_SECONDS,
                 socket_timeout=ANSWER_SECONDS,
-                retry=Retry(NoBackoff(), 1),  # once, for a connection that went stale
+                retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),  # once, for a connection that went stale
             )
         except ImportError:
             raise SettingsError("A Redis cache needs redis-py: pip install redis.", name="LABKIT_REDIS_URL") from None
