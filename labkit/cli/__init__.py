@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from labkit import __version__
-from labkit.cli import course, facts, server
+from labkit.cli import chat, course, facts, server, spend, sweep
 from labkit.errors import LabkitError
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "serve": server.serve,
     "status": server.status,
     "stop": server.stop,
     "doctor": facts.doctor,
     "models": facts.models,
     "prices": facts.prices,
+    "chat": chat.chat,
+    "sweep": sweep.sweep,
+    "spend": spend.spend,
     "release": course.release,
 }
 

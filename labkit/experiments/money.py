@@ -26,7 +26,10 @@ class NotConfirmed(LabkitError):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The most that a sweep can cost: every answer as long as max_tokens allows, nothing from a prompt cache."""
+    """The most that a sweep can cost: every answer as long as max_tokens allows, nothing from a prompt cache.
+
+    What a `Judge` will cost is not in it: that depends on the answers.
+    """
 
     calls: int
     """Cells that are not on disk yet."""
@@ -42,7 +45,7 @@ class Estimate:
     def __str__(self) -> str:
         reused = f", {self.reused:,} more are there already" if self.reused else ""
         unknown = f"; no price is known for {', '.join(self.unpriced)}" if self.unpriced else ""
-        where = "" if self.live_usd else " of the lab's money, which is none"
+        where = "" if self.live_usd else " at list prices, and nothing is charged: the lab answers"
         return f"{self.calls:,} calls, at most ${self.most_usd:,.4f}{where}{reused}{unknown}."
 
 
