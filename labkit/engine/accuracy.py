@@ -23,6 +23,9 @@ TIERS = ("small", "standard", "large")
 PACKS = (1, 5, 10, 20)
 """Items in one prompt."""
 LONGEST = 600
+EXTRACT = f"Extract {', '.join(datasets.ENTITIES)} from the notice as JSON, dates as YYYY-MM-DD."
+_TYPES = {name: {"type": ["number" if name == "amount" else "string", "null"]} for name in datasets.ENTITIES}
+NOTICE = json.dumps({"type": "object", "properties": _TYPES, "required": list(_TYPES), "additionalProperties": False})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,23 @@ def _shots(text: str, names: str, seen: list[tuple[str, str]]) -> tuple[Turn, ..
     return (Turn("system", f"Classify each message as {names}."), *shown, _user(text))
 
 
+def _in_prompt(text: str, names: str, seen: list[tuple[str, str]]) -> tuple[Turn, ...]:
+    return (_user(f"Classify this message as {names}. Answer with one word.\n\n{text}"),)
+
+
+def _in_system(text: str, names: str, seen: list[tuple[str, str]]) -> tuple[Turn, ...]:
+    return Turn("system", f"Classify the message. Labels: {names}. Reply with the label only."), _user(text)
+
+
+def _as_json(text: str, names: str, seen: list[tuple[str, str]]) -> tuple[Turn, ...]:
+    return (_user(f'Which label fits, {names}? Return JSON like {{"label": "..."}}.\n\nText: {text}'),)
+
+
 WORDINGS = (
-    Wording("in the prompt", lambda t, n, s: (_user(f"Classify this message as {n}. Answer with one word.\n\n{t}"),)),
-    Wording("in the system prompt", lambda t, n, s: (Turn("system", f"Labels: {n}. Reply with the label only. Classify the message."), _user(t))),
+    Wording("in the prompt", _in_prompt),
+    Wording("in the system prompt", _in_system),
     Wording("few-shot", _shots),
-    Wording("JSON", lambda t, n, s: (_user(f'Which label fits, {n}? Return JSON like {{"label": "..."}}.\n\nText: {t}'),)),
+    Wording("JSON", _as_json),
 )
 
 
@@ -75,9 +90,29 @@ def packed(engine: EmbeddedEngine, name: str, size: int, tier: str) -> float:
     return right / len(rows)
 
 
+def extracted(engine: EmbeddedEngine, wording: str, tier: str) -> tuple[float, float]:
+    """Shares of fields, and of whole notices, that are read rightly: a schema, or a prompt that asks for JSON."""
+    rows = datasets.records("notices")
+    fields = whole = 0
+    for row in rows:
+        turns = (_user(f"{EXTRACT}\n\n{row['text']}"),)
+        prompt = Prompt(turns, tier, schema=NOTICE if wording == "schema" else None)
+        answer = generate(engine, prompt, SamplingParams(temperature=0), 0, longest=LONGEST).text
+        try:
+            given = json.loads(answer)
+        except ValueError:
+            continue
+        right = sum(given.get(name) == row[name] for name in datasets.ENTITIES)
+        fields, whole = fields + right, whole + (right == len(datasets.ENTITIES))
+    return fields / len(rows) / len(datasets.ENTITIES), whole / len(rows)
+
+
 def table(engine: EmbeddedEngine, names: Sequence[str]) -> Iterator[str]:
     """Lines of Markdown tables."""
-    for name in names or ("sentiment", "tickets"):
+    chosen = names or ("sentiment", "tickets", "notices")
+    if "notices" in chosen:
+        yield from notices(engine)
+    for name in (n for n in chosen if n != "notices"):
         yield f"\n{name}, {len(datasets.records(name))} held-out texts, right at T = 0\n"
         yield "| wording | small | standard | large |"
         yield "|---|---|---|---|"
@@ -85,7 +120,18 @@ def table(engine: EmbeddedEngine, names: Sequence[str]) -> Iterator[str]:
             found = [accuracy(engine, name, wording, tier) for tier in TIERS]
             yield f"| {wording.name} | " + " | ".join(f"{right:.1%}" for right, _ in found) + " |"
         for size in PACKS[1:]:
-            yield f"| {size} in one prompt | " + " | ".join(f"{packed(engine, name, size, t):.1%}" for t in TIERS) + " |"
+            shares = [packed(engine, name, size, tier) for tier in TIERS]
+            yield f"| {size} in one prompt | " + " | ".join(f"{right:.1%}" for right in shares) + " |"
+
+
+def notices(engine: EmbeddedEngine) -> Iterator[str]:
+    """The table of what is read from notices."""
+    yield f"\nnotices, {len(datasets.records('notices'))} held-out texts, fields (whole notices) right at T = 0\n"
+    yield "| asked by | small | standard | large |"
+    yield "|---|---|---|---|"
+    for wording in ("schema", "prompt"):
+        found = [extracted(engine, wording, tier) for tier in TIERS]
+        yield f"| {wording} | " + " | ".join(f"{part:.1%} ({whole:.1%})" for part, whole in found) + " |"
 
 
 def _say(engine: EmbeddedEngine, turns: tuple[Turn, ...], tier: str) -> str:

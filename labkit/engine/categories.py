@@ -21,15 +21,22 @@ _SEPARATOR = re.compile(r"\s*(?:[,;]\s*(?:or|and)\b|[,;|]|/(?=\S)|\bor\b|\band\b
 _ENTRY = re.compile(r"^[ \t]*(?:[-*•]|\(?(?P<number>\d{1,2}|[A-Za-z])[.):=])[ \t]*(?P<rest>\S.*)$", re.MULTILINE)
 _ENTRY_NAME = re.compile(r"[\"'“‘`*]{0,2}(?P<name>[^\W_][^:=—–\n]{0,40}?)[\"'”’`*]{0,2}\s*(?:(?::|=|—|–| - )[*]{0,2}\s*(?P<about>.*)|\((?P<aside>[^)]*)\))?\.?$")
 _CUE = re.compile(
-    r"\b(?:as|into|to|one of|labels?|categor(?:y|ies)|queues?|teams?|departments?|class(?:es)?|options?|choices?|topics?|tags?|values?|either|with|"
-    r"answer|reply|respond|output|say|return|choose(?: from)?|choose|pick|between|from|among|is(?: it| this| the \w+)?|sentiment|exactly|whether(?: it is| it's)?)\b"
-    r"(?:\s+(?:are|is|only|exactly|either|one|of|from|the|these|those|following|possible|allowed|label|labels|categories|category|queues|teams|"
-    r"departments|classes|options|values|topics|just|word|words|it|its|sentiment|tone|mood|a|an|as|being)\b)*\s*(?P<colon>[:=(\[{]*)\s*,?\s*",
+    r"\b(?:as|into|to|one of|labels?|categor(?:y|ies)|queues?|teams?|departments?|class(?:es)?|"
+    r"options?|choices?|topics?|tags?|values?|either|with|"
+    r"answer|reply|respond|output|say|return|choose(?: from)?|choose|pick|between|from|among|is(?: it|"
+    r" this| the \w+)?|sentiment|exactly|whether(?: it is| it's)?)\b"
+    r"(?:\s+(?:are|is|only|exactly|either|one|of|from|the|these|those|following|possible|allowed|"
+    r"label|labels|categories|category|queues|teams|"
+    r"departments|classes|options|values|topics|just|word|words|it|its|sentiment|tone|mood|a|an|as|"
+    r"being)\b)*\s*(?P<colon>[:=(\[{]*)\s*,?\s*",
     re.IGNORECASE,
 )
 _NOT_LABELS = frozenset(
-    "one word only nothing else just exactly a single the lowercase uppercase json other words explanation label labels answer it text "
-    "is are was does fits fit applies apply suits matches describes best right should belongs goes following review ticket message reply respond classify return in with by them this that lower upper case sentence list array object".split()
+    "one word only nothing else just exactly a single the lowercase uppercase json other words "
+    "explanation label labels answer it text "
+    "is are was does fits fit applies apply suits matches describes best right should belongs goes "
+    "following review ticket message reply respond classify return in with by them this that lower "
+    "upper case sentence list array object".split()
 )
 _NUMBERED = re.compile(r"\b(\d{1,2}|[A-Z]) ?(?:=|:|\)|-)\s*([^\W\d_][\w -]{1,30}?)(?=\s*(?:[,;.\n)]|$|\bor\b|\band\b))")
 _SCALE = re.compile(r"\b(?:from |scale of |between )?([01])\s*(?:to|-|–|and|\()\s*(?:\w+\)?,? ?(?:to )?)?([3579]|10)\b", re.IGNORECASE)

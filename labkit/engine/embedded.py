@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
 
-from labkit.engine import thinking
+from labkit.engine import fields, labelling, thinking
 from labkit.engine.answers import Answer, Library
 from labkit.engine.base import O200K, Prompt, Vocabulary
 from labkit.engine.lattice import Lattice, State
+from labkit.engine.manner import or_fenced
 from labkit.engine.ngrams import NGrams
-from labkit.engine.strict import StrictDecoder, open_strict
+from labkit.engine.strict import StrictDecoder, compiled, open_strict, reading_of
 from labkit.engine.template import Template, sample
 from labkit.engine.tools import ToolDecoder, open_with_tools
 from labkit.sampling import Distribution
@@ -76,14 +78,21 @@ class EmbeddedEngine:
     def _read(self, prompt: Prompt) -> Decoder | StrictDecoder | ToolDecoder:
         if prompt.tools:
             return open_with_tools(self, prompt)
+        wanted = None if prompt.schema or labelling.read(prompt) else fields.schema_of(prompt)
         if prompt.schema or prompt.json:
-            return open_strict(self, prompt)
+            return open_strict(self, replace(prompt, schema=wanted) if wanted else prompt)
+        if wanted:
+            filled = or_fenced(compiled(wanted, reading_of(self, prompt)), prompt.tier)
+            return self._begin(prompt, self._lattice(filled, strict=False, source="labkit.engine.fields"))
         return self.open_plain(prompt)
 
     def open_plain(self, prompt: Prompt) -> Decoder:
         """A decoder of text, without a look at schemas and tools."""
         answer = self.answer(prompt)
-        lattice = self.lattice(answer, strict=prompt.json)
+        return self._begin(prompt, self.lattice(answer, strict=prompt.json))
+
+    def _begin(self, prompt: Prompt, lattice: Lattice) -> Decoder:
+        """A decoder at the start of a lattice, or behind the assistant turn that it continues."""
         prefix = prompt.turns[-1].text if prompt.turns and prompt.turns[-1].role == "assistant" else ""
         if not prefix:
             return Decoder(self, lattice, lattice.start, (O200K.end, O200K.end))

@@ -19,7 +19,8 @@ _FENCED = re.compile(r"```\w*\n(.*?)```|<([a-z_]+)>\s*(.*?)\s*</\2>|\"\"\"(.*?)\
 _AFTER_COLON = re.compile(r"(?::|\n)\s*(\S.*)\Z", re.DOTALL)
 _AFTER_SENTENCE = re.compile(r"[^.?!\n]{8,160}[.?!]\s+(\S.{12,})\Z", re.DOTALL)
 _FIELD = (
-    r"(?:the )?(?:text|review|ticket|message|input|comment|tweet|item|e-?mail|sentence|request|customer(?: message)?|question|document|"
+    r"(?:the )?(?:text|review|ticket|message|input|comment|tweet|item|e-?mail|sentence|request|"
+    r"customer(?: message)?|question|document|"
     r"feedback|post|query|headline|headlines|note|reviews|tickets|messages|texts|items|comments|sentences|inputs)"
 )
 _MARKED = re.compile(rf"(?:^|\n|[.?!] )[ \t]*[*#]*{_FIELD}[*]*[ \t]*(?:\d+)?[ \t]*:[*]*[ \t]*\n?(?=\S)", re.IGNORECASE)
@@ -31,7 +32,8 @@ _PAIR = re.compile(
 )
 _ARROW = re.compile(r"^[ \t]*[\"“]?(?P<text>\S.*?)[\"”]?[ \t]*(?:->|=>|→|//)[ \t]*(?P<answer>[^\n]{0,48}?)[ \t]*$", re.MULTILINE)
 _ORDER = re.compile(
-    r"\A(?:please )?(?:answer|reply|respond|return|output|use|give|write|only|just|no |do not|don't|label|classify|is (?:it|this|the)|what is|what's|which|"
+    r"\A(?:please )?(?:answer|reply|respond|return|output|use|give|write|only|just|no |do not|don't|"
+    r"label|classify|is (?:it|this|the)|what is|what's|which|"
     r"choose|pick|in json|as json|one word|positive or negative)\b",
     re.IGNORECASE,
 )
@@ -116,7 +118,8 @@ def _shown(said: str) -> Asked | None:
 
 
 def _given(said: str) -> tuple[int, int, str] | None:
-    """Where the text to be labelled stands, and it: fenced, marked by its name, in quotes, behind a colon or a line break."""
+    """Where the text to be labelled stands, and it: fenced, marked by its name, in quotes, behind a "
+    "colon or a line break."""
     if fenced := _FENCED.search(said):
         return fenced.start(), fenced.end(), next(g for n in (1, 3, 4) if (g := fenced[n]) is not None)
     if marked := _MARKED.search(said):

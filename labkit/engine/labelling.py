@@ -23,25 +23,32 @@ from labkit.engine.categories import Category, categories, without_list
 from labkit.engine.conditions import detect
 from labkit.engine.items import Asked, Shot
 from labkit.engine.labels import Shares
+from labkit.engine.manner import or_fenced
 from labkit.engine.template import Choice, Template, Text, fill
 
 KEEPS_FORMAT = (0.0, 0.8, 0.95, 1.0)
 """By number of examples; the last stands for more."""
 KEEPS_INSTRUCTION = {"small": 0.9, "standard": 0.95, "large": 0.99}
 """Share of answers that are a bare label when the prompt names the labels or asks for one word."""
-KEEPS_JSON = {"small": 0.85, "standard": 0.94, "large": 0.985}
-"""Share of answers that are JSON and nothing else when the prompt asks for JSON; the others are JSON in a code fence."""
 ATTENTION = {"small": 20, "standard": 60, "large": 200}
 """Cues that a tier notices in all the texts of a prompt that has several."""
 
 _ASKS = re.compile(
-    r"\b(?:classif\w+|categori[sz]e|label|route|tag|triage|assign|sort)\b.{0,80}?\b(?:reviews?|texts?|tickets?|messages?|comments?|sentiments?|"
-    r"tweets?|feedback|sentences?|emails?|requests?|items?|questions?|headlines?|following|each|as|into|to)\b|\bsentiment\b.{0,40}\b(?:of|is|in|as|for|:)|"
-    r"\b(?:positive or negative|positive, negative|positive/negative|pos or neg|negative or positive)\b|\bwhich (?:category|queue|team|label|department|of these)\b|"
-    r"\b(?:right|correct|best|fitting|appropriate) (?:category|label|queue|class|team)\b|\bwhich (?:team|queue|department|category)\b|\bhow many stars\b|"
-    r"\bwhether (?:this|the|it)\b.{0,40}\b(?:happy|positive|negative|angry|satisfied|content)\b|\b(?:happy or unhappy|satisfied or dissatisfied)\b|"
-    r"\b(?:rate|score)\b.{0,60}\b(?:reviews?|texts?|sentiment|stars?)\b|\bis (?:this|the following|the) (?:\w+ ){0,2}(?:review|ticket|message|text|comment)\b.{0,40}\b(?:positive|negative|happy|unhappy|about|related|angry|yes or no|a complaint)\b|"
-    r"\b(?:review|ticket|message|text|comment|sentiment) (?:classifier|classification|router|analysis (?:system|model|api))\b|\b(?:support|ticket) (?:triage|routing)\b",
+    r"\b(?:classif\w+|categori[sz]e|label|route|tag|triage|assign|sort)\b.{0,80}?\b(?:reviews?|texts?|"
+    r"tickets?|messages?|comments?|sentiments?|"
+    r"tweets?|feedback|sentences?|emails?|requests?|items?|questions?|headlines?|following|each|as|"
+    r"into|to)\b|\bsentiment\b.{0,40}\b(?:of|is|in|as|for|:)|"
+    r"\b(?:positive or negative|positive, negative|positive/negative|pos or neg|negative or "
+    r"positive)\b|\bwhich (?:category|queue|team|label|department|of these)\b|"
+    r"\b(?:right|correct|best|fitting|appropriate) (?:category|label|queue|class|team)\b|\bwhich "
+    r"(?:team|queue|department|category)\b|\bhow many stars\b|"
+    r"\bwhether (?:this|the|it)\b.{0,40}\b(?:happy|positive|negative|angry|satisfied|content)\b|"
+    r"\b(?:happy or unhappy|satisfied or dissatisfied)\b|"
+    r"\b(?:rate|score)\b.{0,60}\b(?:reviews?|texts?|sentiment|stars?)\b|\bis (?:this|the following|"
+    r"the) (?:\w+ ){0,2}(?:review|ticket|message|text|comment)\b.{0,40}\b(?:positive|negative|happy|"
+    r"unhappy|about|related|angry|yes or no|a complaint)\b|"
+    r"\b(?:review|ticket|message|text|comment|sentiment) (?:classifier|classification|router|analysis "
+    r"(?:system|model|api))\b|\b(?:support|ticket) (?:triage|routing)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _KEY = re.compile(r"[{,]\s*\"(\w+)\"\s*:")
@@ -117,9 +124,7 @@ def template(labelling: Labelling, chatty: Template, *, strict: bool = False, ti
     shown_as_json = any(shot.answer.lstrip().startswith("{") for shot in labelling.shots)
     if (labelling.form.json or strict) and not shown_as_json:
         wanted = _json(labelling, strict=strict)
-        kept = 1.0 if strict else KEEPS_JSON.get(tier, 0.94)
-        fenced = (Text("```json\n"), *wanted, Text("\n```"))
-        return wanted if strict else (Choice(((kept, wanted), (1 - kept, fenced))),)
+        return wanted if strict else or_fenced(wanted, tier)
     if len(labelling.items) > 1:
         return _list(labelling)
     exact = [(p * labelling.adherence, (Text(name),)) for name, p in labelling.shares]

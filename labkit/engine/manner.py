@@ -7,7 +7,10 @@ from collections.abc import Callable, Set
 from random import Random
 
 from labkit.engine.conditions import LANGUAGES, PERSONAS
-from labkit.engine.template import Template, first_sentence, map_text, sample, splice
+from labkit.engine.template import Choice, Template, Text, first_sentence, map_text, sample, splice
+
+KEEPS_JSON = {"small": 0.85, "standard": 0.94, "large": 0.985}
+"""Share of answers that are JSON and nothing else when the prompt asks for JSON; the others are JSON in a code fence."""
 
 Wrapper = Callable[[str], Template | None]
 """Gives the template `manner-NAME` of the texts, with a slot $answer; None if nobody wrote one."""
@@ -27,6 +30,12 @@ def apply(template: Template, missing: Set[str], wrapper: Wrapper) -> Template:
     if "json" in missing and (wrap := wrapper("json")):
         template = splice(wrap, "answer", map_text(template, _inside_json))
     return template
+
+
+def or_fenced(wanted: Template, tier: str) -> Template:
+    """JSON that the prompt asked for in words: mostly as it is, sometimes in a code fence."""
+    kept = KEEPS_JSON.get(tier, KEEPS_JSON["standard"])
+    return (Choice(((kept, wanted), (1 - kept, (Text("```json\n"), *wanted, Text("\n```"))))),)
 
 
 def _shorter(template: Template) -> Template:
