@@ -19,6 +19,7 @@ from labkit.errors import CallError, ProviderRefused
 from labkit.flow import Either, Flow
 from labkit.pacing.lane import NOTHING, Lane
 from labkit.pacing.load import Load, Size
+from labkit.pacing.signals import is_about_the_key
 
 if TYPE_CHECKING:
     from labkit.pacing.pacer import Pacer
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from labkit.pacing.waiting import Ticket
     from labkit.secret import Secret
     from labkit.usage import Usage
-
-BAD_KEY = 401
-BAD_KEY_CODES = frozenset({"API_KEY_INVALID", "invalid_api_key"})
-"""Gemini refuses a wrong key with a 400."""
 
 
 class Free:
@@ -136,8 +133,7 @@ class Permit:
             return self._key_refused(lane, error)
 
     def _key_refused(self, lane: Lane, error: BaseException) -> bool:
-        bad = isinstance(error, ProviderRefused) and (error.status == BAD_KEY or error.code in BAD_KEY_CODES)
-        if not bad or lane.key is None:
+        if lane.key is None or not isinstance(error, ProviderRefused) or not is_about_the_key(error):
             return False
         self._pacer.take_out(self._pool.provider, lane.key, f"The key {lane.key} was refused and is not used any more.")
         return not self._pool.spent

@@ -15,6 +15,7 @@ from labkit.errors import CallError
 from labkit.pacing.buckets import Level
 
 MILLISECOND, SECOND = 0.001, 1.0
+BAD_KEY = "API_KEY_INVALID"
 DIALECTS = (
     ("x-ratelimit-{what}-{subject}", ("requests", "tokens")),
     ("anthropic-ratelimit-{subject}-{what}", ("requests", "tokens", "input-tokens", "output-tokens")),
@@ -93,6 +94,11 @@ def refusal(error: CallError) -> Refusal:
     if "concurrent" in said:
         return Refusal(None)
     return Refusal(_subject(said), "per day" in said)
+
+
+def is_about_the_key(error: CallError) -> bool:
+    """Whether a refusal means the key: a 401, or Gemini's 400 with google.rpc.ErrorInfo API_KEY_INVALID."""
+    return error.status == 401 or BAD_KEY in str(getattr(error.__cause__, "details", ""))
 
 
 def headers_of(error: CallError) -> Mapping[str, str]:
