@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from labkit import registry
 from labkit.client import LLMClient
 from labkit.errors import UserError
-from labkit.experiments import money, table
+from labkit.experiments import money, runner, table
 from labkit.experiments.grid import Grid, Prompts, grid
 from labkit.experiments.progress import Bar
 from labkit.experiments.runner import INTERRUPTED, Run
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from labkit.budget import Budget
     from labkit.metrics.table import Metrics
+    from labkit.pacing import Pacer
     from labkit.structured import Schema
 
 CONCURRENCY = 32
@@ -78,6 +79,7 @@ class Sweep:
         drop_unsupported: bool = False,
         budget: Budget | float | None = None,
         concurrency: int = CONCURRENCY,
+        pacer: Pacer | None = None,
         name: str | None = None,
         folder: str | Path | None = None,
         metrics: Metrics | None = None,
@@ -94,7 +96,8 @@ class Sweep:
             drop_unsupported: leave out a parameter that a model refuses, and say so in `notes`; otherwise such a cell
                 has an error and is not sent.
             budget: USD; the sweep stops before it could pass it, and keeps what it has.
-            concurrency: calls under way at most.
+            concurrency: calls under way at most, waiting ones included.
+            pacer: keeps the calls below the providers' limits; by default one that learns them from the answers.
             name: of the file with the finished cells; by default made from what is asked.
             folder: where that file lies; by default `sweeps` in labkit's state folder.
             metrics: columns to add, as `lk.metrics.measure` takes them: "words", "distinct_2", functions, a `Judge`.
@@ -103,7 +106,7 @@ class Sweep:
         Raises:
             UserError: something that cannot be asked.
         """
-        clients = _clients(models, drop_unsupported=drop_unsupported, budget=budget)
+        clients = _clients(models, drop_unsupported=drop_unsupported, budget=budget, pacer=pacer)
         self.grid: Grid = grid(
             prompts, clients, params, repeats=repeats, seed=seed, epoch=epoch, stream=stream
         )
@@ -139,22 +142,36 @@ class Sweep:
             UserError: another process runs this sweep.
             NotStarted: no session.
         """
-        current()
         with Store(self.path) as store:
-            run = self._begin(store)
-            live = any(client.line.mode(client.model) == "live" for client in self.grid.clients)
-            if not yes and (live or confirm_above is not None):
-                money.agree(self._estimate(run), above=confirm_above)
-            with Bar(run.tally, shown=progress) as bar:
-                _watched(run, bar.draw)
-            if run.tally.stopped:
-                warnings.warn(_stopped(run), SweepStopped, stacklevel=3)
-            return self._measured(run)
+            return self._measured(self._asked(store, yes=yes, confirm_above=confirm_above, progress=progress))
+
+    def fill(
+        self, *, yes: bool = False, confirm_above: float | None = None, progress: bool | None = None
+    ) -> runner.Tally:
+        """The same as `run`, without a table: what is asked goes to the disk, and memory stays flat however long it
+        takes. `frame` reads it, or any program that reads lines of JSON.
+        """
+        with Store(self.path) as store:
+            return self._asked(store, yes=yes, confirm_above=confirm_above, progress=progress).tally
 
     def frame(self) -> pd.DataFrame:
         """The table of what is on disk. Sends nothing."""
         with Store(self.path) as store:
             return self._measured(self._begin(store))
+
+    def _asked(
+        self, store: Store, *, yes: bool, confirm_above: float | None, progress: bool | None
+    ) -> Run:
+        current()
+        run = self._begin(store)
+        live = any(client.line.mode(client.model) == "live" for client in self.grid.clients)
+        if not yes and (live or confirm_above is not None):
+            money.agree(self._estimate(run), above=confirm_above)
+        with Bar(run.tally, shown=progress) as bar:
+            _watched(run, bar.draw)
+        if run.tally.stopped:
+            warnings.warn(_stopped(run), SweepStopped, stacklevel=4)
+        return run
 
     def _measured(self, run: Run) -> pd.DataFrame:
         found = table.frame(run, self.name)
@@ -233,21 +250,25 @@ def _stopped(run: Run) -> str:
     return f"The sweep stopped after {done:,} of {total:,} cells: {why}. Run it again to go on with the others."
 
 
-def _clients(models: Models | None, *, drop_unsupported: bool, budget: Budget | float | None) -> list[LLMClient]:
+def _clients(
+    models: Models | None, *, drop_unsupported: bool, budget: Budget | float | None, pacer: Pacer | None
+) -> list[LLMClient]:
     from labkit.budget import Budget
+    from labkit.pacing import Pacer
 
     models = "openai:sampling" if models is None else models
     given = [models] if isinstance(models, (str, LLMClient)) else list(models)
     shared = Budget(budget, name="The sweep's budget") if isinstance(budget, (int, float)) else budget
-    if shared is not None and any(isinstance(model, LLMClient) for model in given):
-        raise UserError("A client of your own brings its own budget: LLMClient(..., budget=...).")
+    if (shared or pacer) is not None and any(isinstance(model, LLMClient) for model in given):
+        raise UserError("A client of your own brings its own budget and pacer: LLMClient(..., budget=..., pacer=...).")
+    pacer = pacer or Pacer()
     found = []
     for model in given:
         if isinstance(model, LLMClient):
             found.append(model)
         else:
             provider, name = resolved(model)
-            found.append(LLMClient(provider, name, drop_unsupported=drop_unsupported, budget=shared))
+            found.append(LLMClient(provider, name, drop_unsupported=drop_unsupported, budget=shared, pacer=pacer))
     if len({repr(client) for client in found}) < len(found):
         raise UserError("A model is there twice; for more answers of it, use repeats.")
     return found
