@@ -56,12 +56,17 @@ class GenerationRequest:
     show_thoughts: bool = False
     """Whether the caller wants to read them, in the protocols that can show them."""
     ending: Finish | None = None
-    """Scripted: end for this reason after `ends_after` tokens, if the text lasts that long."""
+    """Scripted: end for this reason after `ends_after` tokens, or where the text ends by itself before."""
     ends_after: int = 0
 
     @property
     def tools(self) -> tuple[Tool, ...]:
         return self.prompt.tools
+
+    @property
+    def refused(self) -> bool:
+        """Whether the text is a refusal from its first word on, as a protocol that says so in its stream must know."""
+        return self.ending == "refusal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +240,7 @@ class SampledChoice(Choice):
             self.parts.append(Part(len(self.parts)))
             return None
         if token == self._vocabulary.end:
-            return self._close("tool_calls" if self.calls else "stop")
+            return self._close("tool_calls" if self.calls else request.ending or "stop")
         self._decoder.advance(token)
         self.tokens += 1
         if thinking:

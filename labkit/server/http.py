@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 from typing import Any
@@ -130,14 +130,20 @@ class Routes:
     def __init__(self, routes: Iterable[Route]) -> None:
         self._plain: dict[str, dict[str, Handler]] = {}
         self._patterns: list[tuple[re.Pattern[str], dict[str, Handler]]] = []
-        by_pattern: dict[str, dict[str, Handler]] = {}
+        self._by_pattern: dict[str, dict[str, Handler]] = {}
         for route in routes:
-            by_pattern.setdefault(route.pattern, {})[route.method] = route.handler
-        for pattern, methods in by_pattern.items():
+            self._by_pattern.setdefault(route.pattern, {})[route.method] = route.handler
+        for pattern, methods in self._by_pattern.items():
             if "{" in pattern:
                 self._patterns.append((_compile(pattern), methods))
             else:
                 self._plain[pattern] = methods
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Method and pattern of every route."""
+        for pattern, methods in self._by_pattern.items():
+            for method in methods:
+                yield method, pattern
 
     def find(self, path: str) -> tuple[Mapping[str, Handler], dict[str, str]]:
         """The handlers by method at a path, and what its `{names}` matched; no handlers when the path is unknown."""

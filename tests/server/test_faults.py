@@ -95,6 +95,26 @@ def test_endings_are_the_providers_finish_reasons(tenant):
     assert ask_gemini(tenant).candidates[0].finish_reason == "SAFETY"
 
 
+def test_a_refusal_stands_in_its_own_field_in_a_stream_too(tenant):
+    tenant.lab("faults", {"kind": "refusal", "start_s": 0, "after": 4})
+    message = tenant.chat(LONG, temperature=0).choices[0].message
+    assert message.content is None and message.refusal
+    chunks = list(tenant.chat(LONG, temperature=0, stream=True))
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    assert "".join(delta.refusal or "" for delta in deltas) == message.refusal
+    assert not any(delta.content for delta in deltas) and chunks[-1].choices[0].finish_reason == "stop"
+
+
+def test_a_refusal_of_the_responses_api_has_events_of_its_own(tenant):
+    tenant.lab("faults", {"kind": "refusal", "start_s": 0, "after": 4})
+    with tenant.openai.responses.stream(model=OPENAI, input=LONG) as stream:
+        kinds = [event.type for event in stream]
+        [part] = stream.get_final_response().output[0].content
+    assert part.type == "refusal" and part.refusal
+    assert kinds.count("response.refusal.delta") == 4 and "response.refusal.done" in kinds
+    assert "response.output_text.delta" not in kinds
+
+
 def stream_text(tenant, kind, **more):
     """What arrived of a stream under a fault, its last finish reason, and what was raised."""
     tenant.lab("faults", {"kind": kind, "next": 1, "after": 4, **more})

@@ -51,6 +51,14 @@ def test_anthropic_writes_then_reads_and_adds_up(tenant):
     assert first.cache_creation.ephemeral_5m_input_tokens == 604
 
 
+def test_max_tokens_0_warms_the_cache_and_says_nothing(tenant):
+    ask = {"model": CLAUDE.id, "system": marked(text_of(600)), "messages": [{"role": "user", "content": "Hello"}]}
+    warm = tenant.anthropic.messages.create(**ask, max_tokens=0)
+    assert (warm.content, warm.stop_reason) == ([], "max_tokens")
+    assert (warm.usage.cache_creation_input_tokens, warm.usage.output_tokens) == (604, 0)
+    assert claude(tenant, ask["system"]).cache_read_input_tokens == 604
+
+
 def test_the_ledger_charges_writes_and_reads_at_their_rates(tenant):
     for _ in range(2):
         claude(tenant, marked(text_of(600)))

@@ -1,6 +1,7 @@
 """vLLM, Ollama and TGI under their prefixes of the main port, through the clients that people use for them."""
 
 import json
+from operator import mul
 
 import openai
 import pytest
@@ -258,6 +259,26 @@ def test_ollama_tools_have_object_arguments_and_no_ids(tenant):
     body = {"model": MODEL, "messages": asked, "tools": [WEATHER], "options": GREEDY}
     streamed = lines(post(tenant, "/ollama/api/chat", body))
     assert [p["message"]["tool_calls"] for p in streamed if "tool_calls" in p["message"]] == [[call]]
+
+
+def test_ollama_embeds_one_text_or_many(tenant):
+    texts = ["How do I read a CSV file?", "Reading a CSV file", "A poem about the sea"]
+    many = post(tenant, "/ollama/api/embed", {"model": MODEL, "input": texts}).json()
+    first, near, far = many["embeddings"]
+    assert sum(x * x for x in first) == pytest.approx(1, abs=1e-5)
+    assert sum(map(mul, first, near)) > sum(map(mul, first, far)) + 0.2
+    assert many["prompt_eval_count"] == sum(map(tokens.count, texts)) == tenant.last()["usage"]["total"]
+    one = post(tenant, "/ollama/api/embed", {"model": MODEL, "input": texts[0], "dimensions": 256}).json()
+    assert len(one["embeddings"]) == 1 and len(one["embeddings"][0]) == 256
+    older = post(tenant, "/ollama/api/embeddings", {"model": MODEL, "prompt": texts[0]}).json()
+    assert older["embedding"] == first
+
+
+def test_ollama_cuts_what_is_too_long_to_embed_unless_told_not_to(tenant):
+    long = {"model": MODEL, "input": "word " * (registry.find(MODEL).context + 10)}
+    assert post(tenant, "/ollama/api/embed", long).json()["prompt_eval_count"] == registry.find(MODEL).context
+    refused = post(tenant, "/ollama/api/embed", long | {"truncate": False})
+    assert refused.status_code == 400 and "context length" in refused.json()["error"]
 
 
 def test_ollama_tags_and_show(tenant):

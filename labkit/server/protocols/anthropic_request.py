@@ -42,7 +42,7 @@ INPUT_FIELDS = {
     "output_config": Field("object"),
 }
 FIELDS = INPUT_FIELDS | {
-    "max_tokens": Field("integer", required=True, low=1, nullable=False),
+    "max_tokens": Field("integer", required=True, low=0, nullable=False),  # 0 only warms the cache
     "stop_sequences": Field("array", high=8_191),
     "stream": Field("boolean"),
     "metadata": Field("object"),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -84,6 +84,11 @@ class AzureRoutes(Routes):
 
     def __init__(self) -> None:
         super().__init__(())
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        for method, pattern in OPENAI:
+            yield method, f"/openai{pattern}"
+            yield method, f"/openai/deployments/{{deployment}}{pattern.removeprefix('/v1')}"
 
     def find(self, path: str) -> tuple[Mapping[str, Handler], dict[str, str]]:
         rest = path.removeprefix("/openai")

@@ -133,6 +133,9 @@ class ModelRoutes(Routes):
     def __init__(self) -> None:
         super().__init__(())
 
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return (("POST", f"/model/{{model_id}}/{operation}") for operation in OPERATIONS)
+
     def find(self, path: str) -> tuple[Mapping[str, Handler], dict[str, str]]:
         model, _, operation = path.removeprefix("/model/").rpartition("/")
         handler = OPERATIONS.get(operation)

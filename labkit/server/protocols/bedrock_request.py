@@ -116,6 +116,8 @@ def read_claude(body: dict[str, Any], model: Model) -> GenerationRequest:
 def read_as_anthropic(body: dict[str, Any], model: Model, version: str) -> GenerationRequest:
     """A body of Anthropic's for a model of Bedrock's, with Anthropic's own words for what is wrong with it."""
     try:
+        if body.get("max_tokens") == 0:  # warming a cache is of Anthropic's own API only
+            raise Violation("max_tokens", "below", got=0, limit=1)
         return anthropic_request.read_message({**body, "model": model.id}, version, model)
     except Violation as violation:
         raise anthropic_request.phrase(violation) from None

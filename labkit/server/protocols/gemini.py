@@ -36,6 +36,7 @@ from labkit.server.protocols import gemini_batches, gemini_caches, gemini_embedd
 from labkit.server.protocols.base import served
 from labkit.server.protocols.gemini_caches import CachedContents
 from labkit.server.protocols.gemini_contents import read_contents
+from labkit.server.protocols.gemini_file_parts import with_files
 from labkit.server.protocols.gemini_request import (
     FIELDS,
     PROVIDERS,
@@ -143,12 +144,12 @@ def _details(error: ApiError) -> Iterator[dict[str, Any]]:
 
 
 def _begin(exchange: Exchange, model: str, *, stream: bool) -> Generation:
-    body = exchange.request.json()
+    body = with_files(camel(exchange.request.json()), exchange.tenant)
     row = find_model(model)
-    named = body.get("cachedContent") or body.get("cached_content")
+    named = body.get("cachedContent")
     cached = exchange.tenant.part(CachedContents).use(named, row) if named else None
     request = read_generate(body, row, cached)
-    config = camel(body).get("generationConfig") or {}
+    config = body.get("generationConfig") or {}
     exchange.describe(row, {k: v for k, v in config.items() if v is not None}, stream=stream)
     return exchange.generate(request)
 
@@ -175,7 +176,7 @@ async def count_tokens(exchange: Exchange, model: str) -> Answer:
     check(whole, FIELDS)
     row = find_model(model)
     exchange.describe(row, {}, stream=False)
-    total = len(render(read_contents(whole, row).blocks, row))
+    total = len(render(read_contents(with_files(whole, exchange.tenant), row).blocks, row))
     return Response.json({"totalTokens": total, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]})
 
 

@@ -19,6 +19,7 @@ from labkit.server.exchange import Exchange
 from labkit.server.http import Answer, Response, Route
 from labkit.server.prompt import render
 from labkit.server.protocols.gemini_contents import Contents, read_contents
+from labkit.server.protocols.gemini_file_parts import with_files
 from labkit.server.protocols.gemini_request import camel, find_model
 from labkit.server.shapes import Field, check
 
@@ -100,7 +101,7 @@ async def create(exchange: Exchange) -> Answer:
     check(body, FIELDS)
     model = find_model(body["model"].removeprefix("models/"))
     exchange.describe(model, {"ttl": body.get("ttl")}, stream=False)
-    contents = read_contents(body, model, required=False)
+    contents = read_contents(with_files(body, exchange.tenant), model, required=False)
     tokens = len(render(contents.blocks, model))
     if tokens < (least := model.min_cache_tokens or 0):
         message = f"Cached content is too small. total_token_count={tokens}, min_total_token_count={least}"

@@ -1,11 +1,12 @@
 """Ollama: its native API under `/ollama/api` or on port 11434, and its OpenAI-compatible one beside it.
 
     /api/chat, /api/generate        NDJSON, streamed unless told otherwise; durations in nanoseconds
+    /api/embed, /api/embeddings     vectors
     /api/tags, /api/ps, /api/show   what is there, what is in memory, what one model is
     /v1/chat/completions, /v1/models
 
 A model is loaded into memory at its first use, which takes modelled time, and leaves it after `keep_alive`.
-Source: Ollama's API documentation and `api/types.go`. Not served: pull, push, create, copy, delete, embed.
+Source: Ollama's API documentation and `api/types.go`. Not served: pull, push, create, copy, delete.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from labkit.server.errors import ApiError
 from labkit.server.exchange import Exchange
 from labkit.server.generation import Generation, Part
 from labkit.server.http import Answer, EventStream, Response, Route, Routes, dump
-from labkit.server.protocols import openai
+from labkit.server.protocols import ollama_embed, openai
 from labkit.server.protocols.base import header, refuse_unserved
 from labkit.server.protocols.chat_template import chat_ids
 from labkit.server.protocols.compatible import SelfHosted, chat, find_weights
@@ -280,8 +281,8 @@ ROUTES = [
     Route("POST", f"{PREFIX}/api/show", show),
     Route("GET", f"{PREFIX}/api/version", version),
     *(Route(method, f"{PREFIX}{path}", home) for method in ("GET", "HEAD") for path in ("", "/")),
-    *(Route("POST", f"{PREFIX}/api/{name}", unserved) for name in ("pull", "push", "create", "copy", "embed")),
-    Route("POST", f"{PREFIX}/api/embeddings", unserved),
+    *(Route("POST", f"{PREFIX}/api/{name}", unserved) for name in ("pull", "push", "create", "copy")),
+    *ollama_embed.routes(PREFIX),
     Route("DELETE", f"{PREFIX}/api/delete", unserved),
 ]
 COMPATIBLE = [

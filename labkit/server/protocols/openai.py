@@ -196,6 +196,8 @@ async def get_model(exchange: Exchange, model: str) -> Answer:
 
 # --- rendering -------------------------------------------------------------------------------------------------------
 
+REFUSAL = "I'm sorry, I can't help with that."
+"""Of a refusal whose text was cut before its first word."""
 FINISH = {
     "stop": "stop",
     "stop_sequence": "stop",
@@ -259,7 +261,7 @@ def _choice(choice: Choice, logprobs: dict[str, Any] | None) -> dict[str, Any]:
 
 def _said(choice: Choice) -> dict[str, Any]:
     if choice.finish == "refusal":
-        return {"content": None, "refusal": choice.text or "I'm sorry, I can't help with that."}
+        return {"content": None, "refusal": choice.text or REFUSAL}
     if not choice.calls:
         return {"content": choice.text, "refusal": None}
     calls = [call_object(part.tool.name, part.text, part.call_id) for part in choice.calls if part.tool]
@@ -268,7 +270,8 @@ def _said(choice: Choice) -> dict[str, Any]:
 
 def _scores(generation: Generation) -> Iterator[dict[str, Any] | None]:
     for choice in generation.choices:
-        yield logprobs_object(choice.scores) if generation.request.top_logprobs is not None else None
+        said = "refusal" if choice.finish == "refusal" else "content"
+        yield logprobs_object(choice.scores, said) if generation.request.top_logprobs is not None else None
 
 
 def usage_object(generation: Generation) -> dict[str, Any]:
@@ -305,8 +308,8 @@ def usage_bytes(generation: Generation) -> bytes:
     return _USAGE % (usage.prompt, usage.output, usage.total, usage.cached, written, usage.reasoning)
 
 
-def logprobs_object(scores: Sequence[TokenScore]) -> dict[str, Any]:
-    return {"content": scored_tokens(scores), "refusal": None}
+def logprobs_object(scores: Sequence[TokenScore], said: str = "content") -> dict[str, Any]:
+    return {"content": None, "refusal": None, said: scored_tokens(scores)}
 
 
 def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
@@ -323,7 +326,8 @@ def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
     for choice in generation.choices:
         yield head + first % choice.index + end
     logged = generation.request.top_logprobs is not None
-    plain = [(b'%s{"index":%d,"delta":{"content":' % (head, choice.index)) for choice in generation.choices]
+    said = b"refusal" if generation.request.refused else b"content"
+    plain = [b'%s{"index":%d,"delta":{"%s":' % (head, choice.index, said) for choice in generation.choices]
     plain_end = b'},"logprobs":null,"finish_reason":null}' + end
     for choice, piece in generation.pieces():
         part = piece.part
@@ -335,11 +339,13 @@ def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
         yield b'%s{"index":%d,"delta":%s,"logprobs":%s,"finish_reason":null}%s' % (
             head,
             choice.index,
-            _delta(choice, piece),
-            dump(logprobs_object(piece.scores)) if logged else b"null",
+            _delta(choice, piece, said),
+            dump(logprobs_object(piece.scores, said.decode())) if logged else b"null",
             end,
         )
     for choice in generation.choices:
+        if choice.finish == "refusal" and not choice.text:
+            yield plain[choice.index] + dump_text(REFUSAL) + plain_end
         finish = FINISH[choice.finish or "stop"].encode()
         yield b'%s{"index":%d,"delta":{},"logprobs":null,"finish_reason":"%s"}%s' % (head, choice.index, finish, end)
     if with_usage:
@@ -347,11 +353,11 @@ def chat_frames(generation: Generation, *, with_usage: bool) -> Iterator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
-def _delta(choice: Choice, piece: Piece) -> bytes:
+def _delta(choice: Choice, piece: Piece, said: bytes) -> bytes:
     """What a piece adds to the message: text, the head of a call, or a fragment of its arguments."""
     part = piece.part
     if part.tool is None:
-        return b'{"content":%s}' % dump_text(piece.text)
+        return b'{"%s":%s}' % (said, dump_text(piece.text))
     index = choice.calls.index(part)
     if piece.text:
         return b'{"tool_calls":[{"index":%d,"function":{"arguments":%s}}]}' % (index, dump_text(piece.text))

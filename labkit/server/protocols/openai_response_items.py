@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
-from labkit.server.generation import Choice, Generation, Part
+from labkit.server.generation import Generation, Part
 from labkit.server.http import dump
 from labkit.server.protocols.openai_scores import scored_tokens
 
@@ -58,32 +58,35 @@ def finished(generation: Generation, response: dict[str, Any]) -> dict[str, Any]
         "status": "incomplete" if reason else "completed",
         "incomplete_details": {"reason": reason} if reason else None,
         "output": [
-            item(part, choice, response["id"]) for part in choice.parts if part.text or part.tool or part.thinking
+            item(part, generation, response["id"]) for part in choice.parts if part.text or part.tool or part.thinking
         ],
         "usage": usage_object(generation),
     }
 
 
-def item(part: Part, choice: Choice, response_id: str) -> dict[str, Any]:
+def item(part: Part, generation: Generation, response_id: str) -> dict[str, Any]:
     """An output item: a message with its text, or a function call."""
-    status = "incomplete" if choice.finish in INCOMPLETE else "completed" if choice.finish else "in_progress"
+    finish = generation.choices[0].finish
+    status = "incomplete" if finish in INCOMPLETE else "completed" if finish else "in_progress"
     if part.thinking:
         return {"type": "reasoning", "id": item_id(part, response_id), "summary": [], "status": status}
     if part.tool is not None:
         call = {"call_id": f"call_{part.call_id}", "name": part.tool.name, "arguments": part.text}
         return {"type": "function_call", "id": f"fc_{part.call_id}", **call, "status": status}
     message = {"type": "message", "id": item_id(part, response_id), "role": "assistant", "status": status}
-    return {**message, "content": [output_text(part, choice)] if part.text else []}
+    return {**message, "content": [said(part, generation)] if part.text else []}
 
 
 def item_id(part: Part, response_id: str) -> str:
     return f"fc_{part.call_id}" if part.tool else f"{'rs' if part.thinking else 'msg'}_{response_id[5:]}{part.index}"
 
 
-def output_text(part: Part, choice: Choice) -> dict[str, Any]:
-    logged = scored_tokens(choice.scores) if choice.scores else []
-    if choice.finish == "refusal":
+def said(part: Part, generation: Generation) -> dict[str, Any]:
+    """The text as a content part: an answer, or a refusal to give one."""
+    if generation.request.refused:
         return {"type": "refusal", "refusal": part.text}
+    scores = generation.choices[0].scores
+    logged = scored_tokens(scores) if scores else []
     return {"type": "output_text", "text": part.text, "annotations": [], "logprobs": logged}
 
 
@@ -113,23 +116,24 @@ def response_frames(
 
 def _item_frames(events: _Events, generation: Generation, response_id: str) -> Iterator[bytes]:
     """Each part is an item: added, filled by deltas, done."""
-    choice = generation.choices[0]
     open_part: Part | None = None
     output = -1
     for _, piece in generation.pieces():
         if piece.part is not open_part:
             if open_part is not None:
-                yield from _close(events, open_part, choice, output, response_id)
+                yield from _close(events, open_part, generation, output, response_id)
             open_part, output = piece.part, output + 1
-            yield from _open(events, open_part, choice, output, response_id)
+            yield from _open(events, open_part, generation, output, response_id)
         if piece.text and not piece.part.thinking:
             where = {"item_id": item_id(piece.part, response_id), "output_index": output, "delta": piece.text}
-            if piece.part.tool is None:
+            if piece.part.tool is None and generation.request.refused:
+                yield events("response.refusal.delta", content_index=0, **where)
+            elif piece.part.tool is None:
                 yield events("response.output_text.delta", content_index=0, logprobs=[], **where)
             else:
                 yield events("response.function_call_arguments.delta", **where)
     if open_part is not None:
-        yield from _close(events, open_part, choice, output, response_id)
+        yield from _close(events, open_part, generation, output, response_id)
 
 
 class _Events:
@@ -144,26 +148,27 @@ class _Events:
         return b"event: %s\ndata: %s\n\n" % (kind.encode(), body)
 
 
-def _open(events: _Events, part: Part, choice: Choice, output: int, response_id: str) -> Iterator[bytes]:
-    empty = item(part, choice, response_id) | {"status": "in_progress"}
+def _open(events: _Events, part: Part, generation: Generation, output: int, response_id: str) -> Iterator[bytes]:
+    empty = item(part, generation, response_id) | {"status": "in_progress"}
     yield events("response.output_item.added", output_index=output, item=empty)
     if part.tool is None and not part.thinking:
         where = {"item_id": item_id(part, response_id), "output_index": output, "content_index": 0}
-        yield events(
-            "response.content_part.added", **where, part={**output_text(part, choice), "text": "", "logprobs": []}
-        )
+        blank = {"refusal": ""} if generation.request.refused else {"text": "", "logprobs": []}
+        yield events("response.content_part.added", **where, part={**said(part, generation), **blank})
 
 
-def _close(events: _Events, part: Part, choice: Choice, output: int, response_id: str) -> Iterator[bytes]:
+def _close(events: _Events, part: Part, generation: Generation, output: int, response_id: str) -> Iterator[bytes]:
     where = {"item_id": item_id(part, response_id), "output_index": output}
     if part.thinking:
         pass
     elif part.tool is None:
-        yield events("response.output_text.done", **where, content_index=0, text=part.text, logprobs=[])
-        yield events("response.content_part.done", **where, content_index=0, part=output_text(part, choice))
+        if generation.request.refused:
+            yield events("response.refusal.done", **where, content_index=0, refusal=part.text)
+        else:
+            yield events("response.output_text.done", **where, content_index=0, text=part.text, logprobs=[])
+        yield events("response.content_part.done", **where, content_index=0, part=said(part, generation))
     else:
         yield events("response.function_call_arguments.done", **where, name=part.tool.name, arguments=part.text)
-    status = "incomplete" if choice.finish in INCOMPLETE else "completed"
-    yield events(
-        "response.output_item.done", output_index=output, item=item(part, choice, response_id) | {"status": status}
-    )
+    status = "incomplete" if generation.choices[0].finish in INCOMPLETE else "completed"
+    done = item(part, generation, response_id) | {"status": status}
+    yield events("response.output_item.done", output_index=output, item=done)
