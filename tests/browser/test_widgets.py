@@ -21,7 +21,7 @@ SCREENFUL = 1_400
 """Pixels: a window in which a whole widget is in sight."""
 
 PATIENCE, USUAL = 30_000, 5_000
-"""Milliseconds: the first click of a kernel loads SDKs, which takes seconds on a busy machine. Playwright's own wait."""
+"""Milliseconds: the first click of a kernel loads SDKs, which takes long on a busy machine. The other is the default."""
 
 pytestmark = pytest.mark.timeout(400)
 Show = Callable[[str, str], tuple[Any, Locator]]
