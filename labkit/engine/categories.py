@@ -1,8 +1,8 @@
 """The labels that an instruction names, with what it says about each.
 
-    "Route to billing (charges), technical or account."        ->  billing: charges | technical | account
-    "Labels:\\n- zoo: animals and keepers\\n- garden: plants"    ->  zoo: animals and keepers | garden: plants
-    "Answer with the number. 1 = good, 2 = bad"                ->  good | bad, answered as 1 and 2
+"Route to billing (charges), technical or account."        ->  billing: charges | technical | account
+"Labels:\\n- zoo: animals and keepers\\n- garden: plants"    ->  zoo: animals and keepers | garden: plants
+"Answer with the number. 1 = good, 2 = bad"                ->  good | bad, answered as 1 and 2
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ _WORDS = r"[\"'“‘`*]{0,2}[^\W_][\w+& -]{0,30}?[\"'”’`*]{0,2}"
 _ASIDE = re.compile(r"\s*\(([^()\n]{2,160})\)")
 _SEPARATOR = re.compile(r"\s*(?:[,;]\s*(?:or|and)\b|[,;|]|/(?=\S)|\bor\b|\band\b)\s*", re.IGNORECASE)
 _ENTRY = re.compile(r"^[ \t]*(?:[-*•]|\(?(?P<number>\d{1,2}|[A-Za-z])[.):=])[ \t]*(?P<rest>\S.*)$", re.MULTILINE)
-_ENTRY_NAME = re.compile(r"[\"'“‘`*]{0,2}(?P<name>[^\W_][^:=—–\n]{0,40}?)[\"'”’`*]{0,2}\s*(?:(?::|=|—|–| - )[*]{0,2}\s*(?P<about>.*)|\((?P<aside>[^)]*)\))?\.?$")
+_ENTRY_NAME = re.compile(
+    r"[\"'“‘`*]{0,2}(?P<name>[^\W_][^:=—–\n]{0,40}?)[\"'”’`*]{0,2}"
+    r"\s*(?:(?::|=|—|–| - )[*]{0,2}\s*(?P<about>.*)|\((?P<aside>[^)]*)\))?\.?$"
+)
 _CUE = re.compile(
     r"\b(?:as|into|to|one of|labels?|categor(?:y|ies)|queues?|teams?|departments?|class(?:es)?|"
     r"options?|choices?|topics?|tags?|values?|either|with|"
@@ -31,15 +34,17 @@ _CUE = re.compile(
     r"being)\b)*\s*(?P<colon>[:=(\[{]*)\s*,?\s*",
     re.IGNORECASE,
 )
-_NOT_LABELS = frozenset(
-    "one word only nothing else just exactly a single the lowercase uppercase json other words "
-    "explanation label labels answer it text "
-    "is are was does fits fit applies apply suits matches describes best right should belongs goes "
-    "following review ticket message reply respond classify return in with by them this that lower "
-    "upper case sentence list array object".split()
-)
+_NOT_LABELS = frozenset([
+    "one", "word", "only", "nothing", "else", "just", "exactly", "a", "single", "the", "lowercase", "uppercase",
+    "json", "other", "words", "explanation", "label", "labels", "answer", "it", "text", "is", "are", "was", "does",
+    "fits", "fit", "applies", "apply", "suits", "matches", "describes", "best", "right", "should", "belongs",
+    "goes", "following", "review", "ticket", "message", "reply", "respond", "classify", "return", "in", "with",
+    "by", "them", "this", "that", "lower", "upper", "case", "sentence", "list", "array", "object",
+])  # fmt: skip
 _NUMBERED = re.compile(r"\b(\d{1,2}|[A-Z]) ?(?:=|:|\)|-)\s*([^\W\d_][\w -]{1,30}?)(?=\s*(?:[,;.\n)]|$|\bor\b|\band\b))")
-_SCALE = re.compile(r"\b(?:from |scale of |between )?([01])\s*(?:to|-|–|and|\()\s*(?:\w+\)?,? ?(?:to )?)?([3579]|10)\b", re.IGNORECASE)
+_SCALE = re.compile(
+    r"\b(?:from |scale of |between )?([01])\s*(?:to|-|–|and|\()\s*(?:\w+\)?,? ?(?:to )?)?([3579]|10)\b", re.IGNORECASE
+)
 _RATES = re.compile(r"\b(?:rate|rating|stars?|score|scale)\b", re.IGNORECASE)
 _BY_NUMBER = re.compile(r"\b(?:only |just )?(?:the |its |a )?(?:number|digit|letter|index)\b", re.IGNORECASE)
 
@@ -126,7 +131,9 @@ def _anywhere(instruction: str) -> tuple[Category, ...]:
 
 def _names_at(text: str, at: int, *, loose: bool) -> tuple[Category, ...]:
     """Names from a place on, as long as separators follow; `loose`: a name may have several words."""
-    name = re.compile((_WORDS if loose else _NAME) + r"(?=\s*(?:[,;|.:)\]}?!\n(/]|\bor\b|\band\b|$))" if loose else _NAME)
+    name = re.compile(
+        (_WORDS if loose else _NAME) + r"(?=\s*(?:[,;|.:)\]}?!\n(/]|\bor\b|\band\b|$))" if loose else _NAME
+    )
     found: list[Category] = []
     while (here := name.match(text, at)) and len(found) < MOST:
         plain = here[0].strip("\"'“”‘’`* ")

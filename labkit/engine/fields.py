@@ -1,8 +1,8 @@
 """The keys that a prompt without a schema wants in its JSON.
 
-    'Extract the entities. Return JSON with the keys "name" and "city".'  ->  name, city
-    "Extract person, place and date as JSON: ..."                       ->  person, place, date
-    'Fill in {"who": null, "amount": 0}'                                ->  who, amount (a number)
+'Extract the entities. Return JSON with the keys "name" and "city".'  ->  name, city
+"Extract person, place and date as JSON: ..."                       ->  person, place, date
+'Fill in {"who": null, "amount": 0}'                                ->  who, amount (a number)
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from labkit.engine.base import Prompt
 from labkit.engine.reading import split
 
 MOST = 24
-_EXTRACTS = re.compile(r"\b(?:extract|parse|pull out|pick out|identify|find|read|get|fill in|entities|fields)\b", re.IGNORECASE)
+_EXTRACTS = re.compile(
+    r"\b(?:extract|parse|pull out|pick out|identify|find|read|get|fill in|entities|fields)\b", re.IGNORECASE
+)
 _JSON = re.compile(r"\bjson\b", re.IGNORECASE)
 _OBJECT = re.compile(r"\{\s*\"\w+\"\s*:[^{}]*\}", re.DOTALL)
 _PAIR = re.compile(r"\"(\w+)\"\s*:\s*(\"[^\"]*\"|[^,}\s]+)")
@@ -24,10 +26,13 @@ _KEYS = re.compile(
     re.IGNORECASE,
 )
 _VERB = re.compile(
-    r"\b(?:extract|identify|find|pull out|pick out|parse|get)\s+(?:the |all |its |following |these |fields? |entities |named |:|,)*",
+    r"\b(?:extract|identify|find|pull out|pick out|parse|get)\s+"
+    r"(?:the |all |its |following |these |fields? |entities |named |:|,)*",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"(?:the |a |an |its )?([a-z][a-z_]*(?: (?:name|date|number|address))?)(?:\s*\([^()]{0,60}\))?", re.IGNORECASE)
+_NAME = re.compile(
+    r"(?:the |a |an |its )?([a-z][a-z_]*(?: (?:name|date|number|address))?)(?:\s*\([^()]{0,60}\))?", re.IGNORECASE
+)
 _SEPARATOR = re.compile(r"\s*(?:,\s*(?:and|or)\b|,|\band\b|&)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?|number|float")
 _NUMBERS = frozenset(["amount", "price", "total", "sum", "quantity", "age", "cost", "fee", "salary", "count"])

@@ -1,8 +1,8 @@
 """Which texts a prompt wants labelled, which examples it shows, and what of it is instruction.
 
-    "Classify ... positive or negative: 'I love it'"            ->  one item, quoted
-    "Label each:\\n1. I love it\\n2. It broke"                    ->  two items
-    "Text: I love it\\nLabel: good\\n\\nText: It broke\\nLabel:"    ->  one example, one item
+"Classify ... positive or negative: 'I love it'"            ->  one item, quoted
+"Label each:\\n1. I love it\\n2. It broke"                    ->  two items
+"Text: I love it\\nLabel: good\\n\\nText: It broke\\nLabel:"    ->  one example, one item
 """
 
 from __future__ import annotations
@@ -24,20 +24,29 @@ _FIELD = (
     r"feedback|post|query|headline|headlines|note|reviews|tickets|messages|texts|items|comments|sentences|inputs)"
 )
 _MARKED = re.compile(rf"(?:^|\n|[.?!] )[ \t]*[*#]*{_FIELD}[*]*[ \t]*(?:\d+)?[ \t]*:[*]*[ \t]*\n?(?=\S)", re.IGNORECASE)
-_ANSWER = r"(?:label|sentiment|category|class|classification|queue|team|department|answer|output|topic|tag|result|rating|mood)"
+_ANSWER = (
+    r"(?:label|sentiment|category|class|classification|queue|team|department|answer|output|topic|tag|result|rating|mood)"
+)
 _ASKED_AT_END = re.compile(rf"\s*\n[ \t]*[*#]*{_ANSWER}[*]*[ \t]*:?[*]*[ \t]*\Z", re.IGNORECASE)
 _PAIR = re.compile(
-    rf"(?:^|\n)[ \t]*{_FIELD}[ \t]*:[ \t]*(?P<text>\S[^\n]*(?:\n(?![ \t]*{_ANSWER}[ \t]*:)[^\n]+)*)\n[ \t]*{_ANSWER}[ \t]*:[ \t]*(?P<answer>[^\n]*)",
+    rf"(?:^|\n)[ \t]*{_FIELD}[ \t]*:[ \t]*(?P<text>\S[^\n]*(?:\n(?![ \t]*{_ANSWER}[ \t]*:)[^\n]+)*)"
+    rf"\n[ \t]*{_ANSWER}[ \t]*:[ \t]*(?P<answer>[^\n]*)",
     re.IGNORECASE,
 )
-_ARROW = re.compile(r"^[ \t]*[\"“]?(?P<text>\S.*?)[\"”]?[ \t]*(?:->|=>|→|//)[ \t]*(?P<answer>[^\n]{0,48}?)[ \t]*$", re.MULTILINE)
+_ARROW = re.compile(
+    r"^[ \t]*[\"“]?(?P<text>\S.*?)[\"”]?[ \t]*(?:->|=>|→|//)[ \t]*(?P<answer>[^\n]{0,48}?)[ \t]*$", re.MULTILINE
+)
 _ORDER = re.compile(
     r"\A(?:please )?(?:answer|reply|respond|return|output|use|give|write|only|just|no |do not|don't|"
     r"label|classify|is (?:it|this|the)|what is|what's|which|"
     r"choose|pick|in json|as json|one word|positive or negative)\b",
     re.IGNORECASE,
 )
-_NUMBERED = re.compile(r"^[ \t]*(?:\(?#?(?P<number>\d{1,3})[.):\]]|(?:item|text|review|ticket|message) (?P<second>\d{1,3})[.:)]|[-*•])[ \t]*(?P<text>\S.*)$", re.MULTILINE | re.IGNORECASE)
+_NUMBERED = re.compile(
+    r"^[ \t]*(?:\(?#?(?P<number>\d{1,3})[.):\]]|(?:item|text|review|ticket|message) (?P<second>\d{1,3})[.:)]|[-*•])"
+    r"[ \t]*(?P<text>\S.*)$",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,7 @@ def several(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     entries = list(_NUMBERED.finditer(text))
     if len(entries) >= 2 and not text[: entries[0].start()].strip():
         ends = [e.start() for e in entries[1:]] + [len(text)]
-        texts = tuple(text[e.start("text") : end].strip().strip("\"“”") for e, end in zip(entries, ends, strict=True))
+        texts = tuple(text[e.start("text") : end].strip().strip('"“”') for e, end in zip(entries, ends, strict=True))
         numbers = tuple(e["number"] or e["second"] or str(n) for n, e in enumerate(entries, 1))
         return numbers[:MOST], texts[:MOST]
     return (), (text.strip(),)
@@ -102,7 +111,10 @@ def _json_list(text: str) -> tuple[str, ...]:
         return ()
     if not isinstance(entries, list):
         return ()
-    texts = [max((str(v) for v in e.values() if isinstance(v, str)), key=len, default="") if isinstance(e, dict) else str(e) for e in entries]
+    texts = [
+        max((str(v) for v in e.values() if isinstance(v, str)), key=len, default="") if isinstance(e, dict) else str(e)
+        for e in entries
+    ]
     return tuple(texts[:MOST]) if len(texts) > 1 else ()
 
 
@@ -123,6 +135,9 @@ def _given(said: str) -> tuple[int, int, str] | None:
     if fenced := _FENCED.search(said):
         return fenced.start(), fenced.end(), next(g for n in (1, 3, 4) if (g := fenced[n]) is not None)
     if marked := _MARKED.search(said):
+        whole = _QUOTED.match(said, marked.end())
+        if whole and " " in whole[1]:
+            return marked.start(), whole.end(), whole[1]
         return marked.start(), len(said), said[marked.end() :]
     listed = [m for m in _NUMBERED.finditer(said) if m["number"] or m["second"]]
     if len(listed) >= 2:

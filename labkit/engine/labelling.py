@@ -1,12 +1,12 @@
 """Labelling: which labels for which texts, and written how.
 
 The labels come from `labels`. How they are written comes from the examples in the conversation, else from the
-instruction: a bare label, its number, JSON, a numbered list for several texts. `KEEPS_FORMAT` is the share of answers that
-follow examples, `KEEPS_INSTRUCTION` that of an instruction.
+instruction: a bare label, its number, JSON, a numbered list for several texts. `KEEPS_FORMAT` is the share of answers
+that follow examples, `KEEPS_INSTRUCTION` that of an instruction.
 
 Several texts in one prompt share the model's attention: each tier notices so many cues (words and phrases that tell) in
-all, and every text gets an equal part of them. With few texts nothing is lost; with many, the cues at the end of a text go
-unseen, and the small tier errs first.
+all, and every text gets an equal part of them. With few texts nothing is lost; with many, the cues at the end of a
+text go unseen, and the small tier errs first.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from labkit.engine.conditions import detect
 from labkit.engine.items import Asked, Shot
 from labkit.engine.labels import Shares
 from labkit.engine.manner import or_fenced
+from labkit.engine.routing import Topic
 from labkit.engine.template import Choice, Template, Text, fill
 
 KEEPS_FORMAT = (0.0, 0.8, 0.95, 1.0)
 """By number of examples; the last stands for more."""
 KEEPS_INSTRUCTION = {"small": 0.9, "standard": 0.95, "large": 0.99}
 """Share of answers that are a bare label when the prompt names the labels or asks for one word."""
+MOODS = (Category(Topic("Positive"), "Positive"), Category(Topic("Negative"), "Negative"))
+"""The labels of a prompt that names none."""
 ATTENTION = {"small": 20, "standard": 60, "large": 200}
 """Cues that a tier notices in all the texts of a prompt that has several."""
 
@@ -53,15 +56,21 @@ _ASKS = re.compile(
 )
 _KEY = re.compile(r"[{,]\s*\"(\w+)\"\s*:")
 _JSON_KEY = re.compile(r"\b(?:key|field|property)\s+[\"'`]?(\w+)", re.IGNORECASE)
-_NUMBER_KEYS = frozenset("id index number n item i nr ticket no".split())
+_NUMBER_KEYS = frozenset(["id", "index", "number", "n", "item", "i", "nr", "ticket", "no"])
 _CASES: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
     (re.compile(r"\blower[ -]?case|\bsmall letters", re.IGNORECASE), str.lower),
     (re.compile(r"\bupper[ -]?case|\bcapital letters|\ball caps\b|\bcapitals\b", re.IGNORECASE), str.upper),
     (re.compile(r"\bcapitali[sz]ed\b|\btitle case", re.IGNORECASE), str.capitalize),
 )
-_LABEL_ONLY = re.compile(r"\b(?:only|just|nothing (?:else|but)|exactly|no (?:explanation|other|extra)|one word|single word|one label)\b", re.IGNORECASE)
+_LABEL_ONLY = re.compile(
+    r"\b(?:only|just|nothing (?:else|but)|exactly|no (?:explanation|other|extra)|one word|single word|one label)\b",
+    re.IGNORECASE,
+)
 _COMMA = re.compile(r"\bcomma[- ]separated|\bseparated by commas", re.IGNORECASE)
-_LINES = re.compile(r"\b(?:one|a|each) (?:label |answer |word )?(?:per|on (?:its|a|each)|on its own|a) (?:own )?line|\bper line\b", re.IGNORECASE)
+_LINES = re.compile(
+    r"\b(?:one|a|each) (?:label |answer |word )?(?:per|on (?:its|a|each)|on its own|a) (?:own )?line|\bper line\b",
+    re.IGNORECASE,
+)
 _NO_NUMBERS = re.compile(r"\b(?:without|no|do not|don't)\b.{0,20}\bnumber", re.IGNORECASE)
 
 
@@ -107,13 +116,15 @@ def read(prompt: Prompt) -> Labelling | None:
         return None
     shots, texts = asked.shots, asked.items
     own = f"{prompt.system}\n{asked.instruction}"
-    named = _in_case(categories(prompt.system) or categories(asked.instruction), own)
+    listed = categories(prompt.system) or categories(asked.instruction)
+    named = _in_case(listed or MOODS, own)
     noticed = _attention(prompt.tier, len(texts))
     each = tuple(
-        _shares(text, shots, named, asked.instruction, prompt, notice) for text, notice in zip(texts, noticed, strict=True)
+        _shares(text, shots, named, asked.instruction, prompt, notice)
+        for text, notice in zip(texts, noticed, strict=True)
     )
     follows = KEEPS_FORMAT[min(len(shots), len(KEEPS_FORMAT) - 1)]
-    bare = named or detect(prompt.system, prompt.last_user) & {"word", "terse"} or _LABEL_ONLY.search(own)
+    bare = listed or detect(prompt.system, prompt.last_user) & {"word", "terse"} or _LABEL_ONLY.search(own)
     adherence = follows or (KEEPS_INSTRUCTION.get(prompt.tier, 0.95) if bare else 0.0)
     return Labelling(texts, asked.numbers, shots, each, adherence, _form(own, prompt, shots))
 
@@ -128,7 +139,9 @@ def template(labelling: Labelling, chatty: Template, *, strict: bool = False, ti
     if len(labelling.items) > 1:
         return _list(labelling)
     exact = [(p * labelling.adherence, (Text(name),)) for name, p in labelling.shares]
-    spoken = [(p * (1 - labelling.adherence), fill(chatty, {"label": labels.bare(name)})) for name, p in labelling.shares]
+    spoken = [
+        (p * (1 - labelling.adherence), fill(chatty, {"label": labels.bare(name)})) for name, p in labelling.shares
+    ]
     return (Choice(tuple((p, t) for p, t in (*exact, *spoken) if p > 0)),)
 
 
@@ -146,7 +159,9 @@ def _shares(
     if shots:
         return labels.by_examples(text, shots, named, prompt.tier, notice)
     if {c.topic.name.lower() for c in named} == {"yes", "no"}:
-        return labels.yes_or_no(text, f"{prompt.system} {question}", tuple(c.written for c in named), prompt.tier, notice)
+        return labels.yes_or_no(
+            text, f"{prompt.system} {question}", tuple(c.written for c in named), prompt.tier, notice
+        )
     return labels.of_categories(text, named, prompt.tier, notice)
 
 
@@ -198,7 +213,11 @@ def _turns_as_shots(prompt: Prompt) -> tuple[Shot, ...]:
 
 def _look_like_labels(shots: tuple[Shot, ...]) -> bool:
     """Whether answers that nobody introduced as labels are some: two or more, of one frame, all with a mood."""
-    return len(shots) >= 2 and len({labels.frame(shot.answer) for shot in shots}) == 1 and all(labels.is_mood(s.answer) for s in shots)
+    return (
+        len(shots) >= 2
+        and len({labels.frame(shot.answer) for shot in shots}) == 1
+        and all(labels.is_mood(s.answer) for s in shots)
+    )
 
 
 # --- How it is answered ---
@@ -208,7 +227,11 @@ def _form(instruction: str, prompt: Prompt, shots: tuple[Shot, ...]) -> Form:
     wants_json = prompt.json or bool(re.search(r"\bjson\b|\[\s*\"|\{\s*\"", instruction, re.IGNORECASE))
     keys = tuple(dict.fromkeys(_KEY.findall(instruction))) or tuple(_JSON_KEY.findall(instruction)[:1])
     between = ", " if _COMMA.search(instruction) else "\n"
-    plain = between == ", " or bool(_NO_NUMBERS.search(instruction)) or bool(_LINES.search(instruction) and not re.search(r"number", instruction, re.IGNORECASE))
+    plain = (
+        between == ", "
+        or bool(_NO_NUMBERS.search(instruction))
+        or bool(_LINES.search(instruction) and not re.search(r"number", instruction, re.IGNORECASE))
+    )
     return Form(wants_json and not shots, keys, between, not plain)
 
 
@@ -224,7 +247,10 @@ def _list(labelling: Labelling) -> Template:
 def _json(labelling: Labelling, *, strict: bool) -> Template:
     """One object, or several in an array; where only an object may come the array stands in it."""
     keys = labelling.form.keys
-    label = next((k for k in keys if k.lower() not in (*_NUMBER_KEYS, "text", "labels", "results", "items", "confidence")), "label")
+    label = next(
+        (k for k in keys if k.lower() not in (*_NUMBER_KEYS, "text", "labels", "results", "items", "confidence")),
+        "label",
+    )
     if len(labelling.items) == 1:
         return (Text("{" + dumps(label) + ": "), _pick(labelling.shares, dumps), Text("}"))
     number = next((k for k in keys if k.lower() in _NUMBER_KEYS), None)

@@ -1,7 +1,7 @@
 """How probable each label is for a text, and how labels are written.
 
-Labels that name a mood (Positive, 👎, "happy") go by `sentiment`, all others by `routing`. Examples may bring labels of their
-own: then the words they stand with say what they mean, and their frame is kept (SENTIMENT=POS, so SENTIMENT=NEG).
+Labels that name a mood (Positive, 👎, "happy") go by `sentiment`, all others by `routing`. Examples may bring labels of
+their own: then the words they stand with say what they mean, and their frame is kept (SENTIMENT=POS, so SENTIMENT=NEG).
 """
 
 from __future__ import annotations
@@ -52,16 +52,22 @@ def of_categories(item: str, named: tuple[Category, ...], tier: str, notice: int
         pick = {mood: c.written for mood, c in zip(moods, named, strict=True)}
         if len(pick) == len(named):
             neutral = pick.get("neutral", "")
-            return _by_mood(item, pick.get("positive", "Positive"), pick.get("negative", "Negative"), neutral, tier, notice)
+            return _by_mood(
+                item, pick.get("positive", "Positive"), pick.get("negative", "Negative"), neutral, tier, notice
+            )
     return _by_topic(item, tuple((c.written, c.topic) for c in named), tier, notice)
 
 
-def by_examples(item: str, shots: Sequence[Shot], named: tuple[Category, ...], tier: str, notice: int | None = None) -> Shares:
+def by_examples(
+    item: str, shots: Sequence[Shot], named: tuple[Category, ...], tier: str, notice: int | None = None
+) -> Shares:
     """Labels as the examples write them; those that are only named take on the examples' frame."""
     if forms := _forms_of(shots, tier):
         return _by_mood(item, *forms, tier, notice)
     written = _framed(shots, named) or {s.answer.strip(): Topic(s.answer.strip()) for s in shots}
-    taught = {name: Topic(topic.name, f"{topic.description} {_shown_with(name, shots)}") for name, topic in written.items()}
+    taught = {
+        name: Topic(topic.name, f"{topic.description} {_shown_with(name, shots)}") for name, topic in written.items()
+    }
     return _by_topic(item, tuple(taught.items()), tier, notice)
 
 

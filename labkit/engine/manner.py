@@ -10,7 +10,8 @@ from labkit.engine.conditions import LANGUAGES, PERSONAS
 from labkit.engine.template import Choice, Template, Text, first_sentence, map_text, sample, splice
 
 KEEPS_JSON = {"small": 0.85, "standard": 0.94, "large": 0.985}
-"""Share of answers that are JSON and nothing else when the prompt asks for JSON; the others are JSON in a code fence."""
+"""Share of answers that are JSON and nothing else when the prompt asks for JSON in words; the others stand in a code
+fence."""
 
 Wrapper = Callable[[str], Template | None]
 """Gives the template `manner-NAME` of the texts, with a slot $answer; None if nobody wrote one."""

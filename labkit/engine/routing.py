@@ -82,7 +82,9 @@ def scores(text: str, topics: Sequence[Topic], tier: str = "standard", notice: i
 def _cues(text: str, topics: tuple[Topic, ...], tier: str) -> tuple[tuple[float, ...], ...]:
     """Words and phrases of a text that speak for some topics and not for all alike, in the order of the text."""
     senses = [_sense(topic, tier) for topic in topics]
-    found = ((start, tuple(s.weight(cue) for s in senses)) for start, cue in _units(text.lower().replace("’", "'"), tier))
+    found = (
+        (start, tuple(s.weight(cue) for s in senses)) for start, cue in _units(text.lower().replace("’", "'"), tier)
+    )
     return tuple(weights for _, weights in sorted(found) if max(weights) > min(weights))
 
 
@@ -133,7 +135,11 @@ def _sense(topic: Topic, tier: str) -> _Sense:
     if tier != "small":
         words |= {w for t in kin for w in known.further.get(t, ())}
     phrases = {p for t in kin for p in known.phrases.get(t, ())} if tier == "large" else set[str]()
-    keeps = frozenset(c for w in name | described for c in _company_of(w)) if tier != "small" and not kin else frozenset[str]()
+    keeps = (
+        frozenset(c for w in name | described for c in _company_of(w))
+        if tier != "small" and not kin
+        else frozenset[str]()
+    )
     return _Sense(name, described, frozenset(words), frozenset(phrases), keeps, tier)
 
 

@@ -72,7 +72,9 @@ def lexicon() -> Lexicon:
 
 
 def value(text: str, tier: str = "standard", notice: int | None = None) -> float:
-    """How positive a text is: above 0 positive, below negative, 0 when nothing tells. Only the first `notice` cues count.
+    """How positive a text is: above 0 positive, below negative, 0 when nothing tells.
+
+    Only the first `notice` cues count.
 
     >>> value("Not great.", "small") > 0, value("Not great.", "large") < 0
     (True, True)
