@@ -95,9 +95,8 @@ class Journal:
 
     def since(self, entry: int) -> list[Exchange]:
         """Everything newer than `entry`, oldest first, with what went over the wire."""
-        entries = self.control("GET", "journal", after=entry, limit=1000)["entries"]
-        found = sorted(entries, key=lambda e: e["id"])
-        return [_exchange(self.control("GET", f"journal/{e['id']}")) for e in found]
+        entries = self.control("GET", "journal", after=entry, limit=1000, wire="true")["entries"]
+        return [_exchange(e) for e in sorted(entries, key=lambda e: e["id"])]
 
     def control(self, method: str, path: str, body: Any = None, **query: object) -> Any:
         """A call of the control API for this tenant; `path` is below /lab/v1/."""

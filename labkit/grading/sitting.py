@@ -112,9 +112,9 @@ class Sitting:
 
     def _run_cell(self, index: int) -> CellResult:
         cell = self._cells[index]
+        if self._left() <= 0 or (self._work is None and not self._may_start()):
+            return CellResult(cell.number, cell.id, "skipped", "the limits of the whole submission were reached")
         if self._work is None:
-            if not self._may_start():
-                return CellResult(cell.number, cell.id, "skipped", "the limits of the whole submission were reached")
             self._replay(index)
         if self._work is None:
             return CellResult(cell.number, cell.id, "skipped", "an earlier cell ended the process again")

@@ -138,6 +138,7 @@ def assemble(cells: list[Cell], exercise: Exercise) -> Assembled:
     known = {cell.id: cell for cell in exercise.cells}
     result = Assembled()
     seen: dict[str, str] = {}
+    changed: list[str] = []
     for number, cell in enumerate(cells, start=1):
         released = known.get(cell.id)
         if released is None:
@@ -148,7 +149,7 @@ def assemble(cells: list[Cell], exercise: Exercise) -> Assembled:
             result.notes.append(f"the cell {cell.id} is there more than once")
         given = released.role in (Role.given, Role.check)
         if given and cell.source.strip() != released.source.strip() and cell.id not in seen:
-            result.notes.append(f"the cell {cell.id} was changed; what was handed out counts")
+            changed.append(cell.id)
         if released.role is Role.given and released.code and cell.id not in seen:
             result.cells.append(Runnable(number, cell.id, released.source))
         if released.role in (Role.answer, Role.manual) and released.code:
@@ -157,6 +158,8 @@ def assemble(cells: list[Cell], exercise: Exercise) -> Assembled:
             else:
                 result.notes.append(f"the cell {cell.id} was turned into text, so it was not run")
         seen[cell.id] = f"{seen[cell.id]}\n\n{cell.source}" if cell.id in seen else cell.source
+    if changed:
+        result.notes.append(f"changed, but what was handed out counts: {', '.join(changed)}")
     _add_missing(result, exercise, seen)
     return result
 

@@ -215,6 +215,8 @@ class Control:
         tenant, query = self.subject(request), request.query
         equal = {name: query[name] for name in FILTERS if name in query}
         entries = tenant.journal.select(after=_number(query, "after", 0), limit=_number(query, "limit", 1_000), **equal)
+        if query.get("wire") == "true":  # what went over the wire too, as the journal's single entries have it
+            entries = [tenant.journal.find(entry["id"]) or entry for entry in entries]
         return Response.json({"entries": entries, "last": tenant.journal.last_id})
 
     async def journal_entry(self, request: Request, entry: str) -> Answer:

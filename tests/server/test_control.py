@@ -42,6 +42,12 @@ def test_journal_filters_and_pages(tenant):
     assert [e["id"] for e in tenant.lab("journal?after=1&limit=2")["entries"]] == [2, 3]
 
 
+def test_journal_with_the_wire_is_the_entries_one_by_one(tenant):
+    tenant.chat("one")
+    tenant.chat("two")
+    assert tenant.lab("journal?wire=true")["entries"] == [tenant.lab("journal/1"), tenant.lab("journal/2")]
+
+
 def test_a_tenant_sees_its_own_journal_only(tenant, lab_server):
     tenant.chat("mine")
     other = lab_server.key()

@@ -13,6 +13,7 @@ import io
 import os
 import sys
 import time
+from contextlib import nullcontext
 from typing import Any, BinaryIO
 
 from labkit.grading.deadline import OutOfTime, within
@@ -32,9 +33,15 @@ def make_shell() -> Any:
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "NoColor"
     config.InteractiveShell.xmode = "Plain"
-    shell: Any = InteractiveShell.instance(config=config)
-    shell.system = shell.system_raw  # `!ls` without a terminal
-    return shell
+    class Shell(InteractiveShell):
+        """Runs `!ls` without a terminal, and keeps no copy of what cells print."""
+
+        system = InteractiveShell.system_raw
+
+        def _tee(self, channel: str) -> Any:  # of IPython 9, for a history of all output
+            return nullcontext()
+
+    return Shell.instance(config=config)
 
 
 class Pupil:
@@ -58,6 +65,7 @@ class Pupil:
             self._replies.flush()
 
     def _answer(self, message: Any) -> dict[str, Any]:
+        sys.stdout, sys.stderr = sys.stdout or sys.__stdout__, sys.stderr or sys.__stderr__
         try:
             return self._cell(message) if message["do"] == "cell" else dict(self._workspace.run(message))
         except KeyboardInterrupt:
