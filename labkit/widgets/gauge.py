@@ -137,7 +137,7 @@ class LimitsGauge(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         super().close()
 
     def __str__(self) -> str:
-        return "\n".join(f"{level.model}: {level}" for level in self.levels) or NOTHING
+        return "\n".join(f"{level.model}: {level}" for level in self.levels) or (SILENT if self._responses else NOTHING)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The live widget for a page with a kernel, the bars for one without."""
@@ -149,7 +149,7 @@ class LimitsGauge(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         if self._models or not self._responses:
             found += now(*self._models)
         self.levels = found
-        self.bars.value = bars_html(found)
+        self.bars.value = bars_html(found, SILENT if self._responses else NOTHING)
 
     def _toggled(self, change: Any) -> None:
         if change["new"]:
@@ -164,12 +164,13 @@ class LimitsGauge(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
 
 
 NOTHING = "All limits are full: no model was called since they were set."
+SILENT = "The headers of this answer say nothing of limits: Gemini's never do."
 
 
-def bars_html(levels: list[Level]) -> str:
+def bars_html(levels: list[Level], otherwise: str = NOTHING) -> str:
     """One bar a limit, each with its figures in words beside it."""
     if not levels:
-        return f'<div style="opacity: 0.8">{NOTHING}</div>'
+        return f'<div style="opacity: 0.8">{otherwise}</div>'
     rows, model = [], ""
     for level in levels:
         if level.model != model:

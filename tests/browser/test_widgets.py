@@ -21,7 +21,7 @@ SCREENFUL = 1_400
 """Pixels: a window in which a whole widget is in sight."""
 
 PATIENCE, USUAL = 30_000, 5_000
-"""Milliseconds: the first click of a kernel loads SDKs, which takes long on a busy machine. The other is the default."""
+"""Milliseconds: the first click of a kernel loads SDKs, which takes long on a busy machine; and the default."""
 
 pytestmark = pytest.mark.timeout(400)
 Show = Callable[[str, str], tuple[Any, Locator]]
@@ -139,11 +139,13 @@ def test_stream_viewer_shows_frames_and_text(show: Show) -> None:
     assert nameless(output) == []
 
 
-def test_progress_links_to_the_lessons(jupyter: Any) -> None:
-    path = Path(jupyter.folder) / "notebooks" / "map.ipynb"
-    nbformat.write(notebook("import labkit as lk\nlk.progress()"), path)
-    opened = jupyter.open("notebooks/map.ipynb")
+def test_progress_knows_the_open_lesson_and_links_to_the_others(jupyter: Any) -> None:
+    path = Path(jupyter.folder) / "notebooks" / "99_map.ipynb"
+    nbformat.write(notebook(START + "lk.progress()"), path)
+    opened = jupyter.open("notebooks/99_map.ipynb")
     opened.run_all()
     opened.shoot(SCREENSHOTS / "progress.png")
+    row = opened.page.get_by_role("row").filter(has=opened.page.locator("td", has_text="99"))
+    expect(row.get_by_role("img")).to_have_attribute("title", re.compile("begun|finished"))
     opened.page.get_by_role("link", name="Who picks the words").click()
     expect(opened.page.get_by_role("tab", name=re.compile("07_sampling")).first).to_be_visible(timeout=30_000)

@@ -87,6 +87,19 @@ def test_saved_page_has_the_bars_and_the_words(limited: str) -> None:
     assert f"{limited}: 4 of 5 requests a minute left" in bundle["text/plain"]
 
 
+def test_headers_of_a_response_are_shown_as_they_came(limited: str) -> None:
+    response = lk.LLMClient("anthropic", tier="sampling").chat("Say hello.", max_tokens=20)
+    gauge = limits_gauge(response)
+    left = int(response.headers["anthropic-ratelimit-requests-remaining"])
+    assert f"{left} of 5 requests a minute left" in str(gauge)
+    assert len(gauge.children) == 1  # nothing to refresh: what a header said stays
+
+
+def test_answer_without_such_headers_says_so(session: Any) -> None:
+    response = lk.LLMClient("gemini", tier="sampling").chat("Say hello.", max_tokens=20)
+    assert "say nothing of limits" in limits_gauge(response).bars.value
+
+
 def test_unknown_model_is_refused_by_name(session: Any) -> None:
     with pytest.raises(lk.registry.UnknownModel, match="no-such"):
         limits_gauge("no-such")
