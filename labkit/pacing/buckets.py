@@ -37,7 +37,7 @@ class Level(NamedTuple):
 class Bucket:
     """Holds at most `capacity`, refills `capacity` per `window` seconds."""
 
-    __slots__ = ("_at", "_window_heard", "capacity", "level", "subject", "window")
+    __slots__ = ("_at", "_held", "_window_heard", "capacity", "level", "subject", "window")
 
     def __init__(self, subject: str, capacity: float, window: float, *, now: float) -> None:
         self.subject = subject
@@ -45,6 +45,7 @@ class Bucket:
         self.window = window
         self.level = self.capacity
         self._at = now
+        self._held = False
         self._window_heard = False
 
     def __repr__(self) -> str:
@@ -61,7 +62,9 @@ class Bucket:
 
     def refill(self, now: float) -> float:
         """Bring the level up to `now`, and return it."""
-        if now > self._at:
+        if self._held:
+            self._at = now
+        elif now > self._at:
             self.level = min(self.capacity, self.level + (now - self._at) * self.capacity / self.window)
             self._at = now
         return self.level
@@ -73,7 +76,16 @@ class Bucket:
         return short / self.rate if short > 1e-9 else 0.0
 
     def take(self, amount: float) -> None:
+        """From a full bucket it runs ahead of the provider's, which stays full, and gains nothing, until the call has
+        arrived there: so this one does not refill before an answer has come."""
+        self._held = self._held or self.level >= self.capacity
         self.level -= amount
+
+    def answered(self, now: float) -> None:
+        """The provider's bucket is not full any more, for sure."""
+        if self._held:
+            self._held = False
+            self._at = max(self._at, now)
 
     def give_back(self, amount: float) -> None:
         self.level = min(self.capacity, self.level + amount)

@@ -91,6 +91,11 @@ class Lane:
         for bucket in self.buckets:
             bucket.give_back(load.of(bucket.subject) - counted.of(bucket.subject))
 
+    def answered(self, now: float) -> None:
+        """An answer has come, or a failure."""
+        for bucket in self.buckets:
+            bucket.answered(now)
+
     def _land(self, load: Load) -> None:
         self.window.in_flight -= 1
         self._open = self._open.minus(load)

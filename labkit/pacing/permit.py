@@ -110,6 +110,7 @@ class Permit:
         with self._pacer.changing(self._pool) as now:
             lane = self._lane
             if lane is not None:
+                lane.answered(now)
                 lane.window.succeeded()
                 lane.settle(self._load, self._pool.estimator.counted(self.size, usage))
                 self._lane = None
@@ -125,6 +126,7 @@ class Permit:
             lane = self._lane
             if lane is None:
                 return False
+            lane.answered(now)
             if isinstance(error, CallError):
                 lane.failed(error, self._load, self._closed, self._sent_at, now)
             lane.settle(self._load, Load(self._load.requests))  # a failed request counts, tokens it has none
@@ -141,6 +143,7 @@ class Permit:
     def withdraw(self) -> None:
         """Under the lock: admitted and never sent."""
         if self._lane is not None:
+            self._lane.answered(self._sent_at)
             self._lane.give_back(self._load)
             self._lane = None
 

@@ -78,3 +78,11 @@ def test_after_a_refusal_there_is_room_when_the_provider_said() -> None:
     held.refused(1, 10.0, 0.0)
     assert held.level == 1 - 10
     assert held.refill(10.0) == pytest.approx(1.0)
+
+
+def test_a_full_bucket_refills_only_once_an_answer_has_come() -> None:
+    held = bucket()
+    held.take(10)  # under way for 5 seconds: the provider's bucket is still full, and gains nothing
+    assert held.refill(5.0) == 50
+    held.answered(5.0)
+    assert held.refill(7.0) == 52

@@ -60,6 +60,7 @@ def test_what_was_never_sent_leaves_no_trace() -> None:
 def test_retry_after_holds_everybody_back() -> None:
     way = lane(Bucket("requests", 500, 60.0, now=0.0))
     way.take(CALL, 0.0)
+    way.answered(1.0)
     way.failed(RateLimited("Too many requests per minute", retry_after=7.0), CALL, NOTHING, 0.0, 1.0)
     assert way.delay(CALL, 1.0) == pytest.approx(7.0, abs=0.3)
     assert way.delay(CALL, 8.3) == 0.0
