@@ -31,7 +31,7 @@ _CUE = re.compile(
     r"(?:\s+(?:are|is|only|exactly|either|one|of|from|the|these|those|following|possible|allowed|"
     r"label|labels|categories|category|queues|teams|"
     r"departments|classes|options|values|topics|just|word|words|it|its|sentiment|tone|mood|a|an|as|"
-    r"being)\b)*\s*(?P<colon>[:=(\[{]*)\s*,?\s*",
+    r"being|review|ticket|text|message|comment)\b)*\s*(?P<colon>[:=(\[{]*)\s*,?\s*",
     re.IGNORECASE,
 )
 _NOT_LABELS = frozenset([
@@ -122,7 +122,7 @@ def _anywhere(instruction: str) -> tuple[Category, ...]:
     """Lists that no word announces: `(billing/shipping)`, `which team: Hardware (screens), People (salaries)`."""
     starts = [m.end() for m in re.finditer(r"[:(\[]\s*|^", instruction)]
     lists = [_names_at(instruction, at, loose=True) for at in starts]
-    clear = [found for found in lists if len(found) > 2 or any(c.topic.description for c in found)]
+    clear = [found for found in lists if len(found) > 2 or sum(bool(c.topic.description) for c in found) > 1]
     slashed = re.search(r"(?<![\w/])[\w-]+(?:\s?[/|]\s?[\w-]+)+(?![\w/])", instruction)
     if not clear and slashed and "//" not in slashed[0]:
         clear = [tuple(Category(Topic(name), name) for name in re.split(r"\s?[/|]\s?", slashed[0]))]

@@ -45,7 +45,7 @@ def schema_of(prompt: Prompt) -> str | None:
     request, document = split(said.replace(shown[0], "the object") if shown else said)
     request, own = f"{request} {shown[0] if shown else ''}", document != request
     asked = f"{prompt.system}\n{request}" if own else prompt.system or request
-    named = shown is not None or _EXTRACTS.search(asked)
+    named = shown is not None or _EXTRACTS.search(asked) or _KEYS.search(asked)
     if not (prompt.json or _JSON.search(asked)) or not named or (not own and not prompt.system):
         return None
     keys = _shown(asked) or {name: _type_of(name) for name in _listed(asked)}

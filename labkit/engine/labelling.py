@@ -187,7 +187,7 @@ def _asked(prompt: Prompt) -> Asked | None:
     if shots and (_ASKS.search(shots[0].text) or _look_like_labels(shots)) and not said.rstrip().endswith("?"):
         return Asked("", (said,), (), shots)
     shown = items.split(said)
-    return shown if shown.shots and _look_like_labels(shown.shots) else None
+    return shown if labels.told_apart(shown.shots, prompt.tier) else None
 
 
 def _numbers_first(said: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

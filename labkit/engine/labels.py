@@ -86,6 +86,11 @@ def yes_or_no(item: str, question: str, names: tuple[str, ...], tier: str, notic
     return ((yes, p), (no, 1 - p))
 
 
+def told_apart(shots: Sequence[Shot], tier: str) -> bool:
+    """Whether the mood of the examples, or of their texts, explains how they are labelled."""
+    return len(shots) >= 2 and _forms_of(shots, tier) is not None
+
+
 def is_mood(name: str) -> bool:
     """Whether a label names a mood: positive, negative, neutral in one of their forms."""
     return bool(_polarity(name))
