@@ -49,7 +49,7 @@ def journal() -> list[dict[str, Any]]:
         return labkit.lab.entries()
 
 
-@pytest.mark.parametrize("command", ["chat", "sweep", "spend"])
+@pytest.mark.parametrize("command", ["chat", "sweep", "spend", "new-exercise"])
 def test_help_teaches_with_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0 and f"    labkit {command}" in done.stdout

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweep.sweep,
     "spend": spend.spend,
     "release": course.release,
+    "new-exercise": course.new_exercise,
 }
 
 app = typer.Typer(
