@@ -33,6 +33,8 @@ DEEPEST = 8
 SKIPPED = {".ipynb_checkpoints", "__MACOSX", ".git", "__pycache__"}
 LAYOUT = {"submitted", "submissions", "exercises", "my", "autograded", "downloaded"}
 """Folders that are about the layout and name nobody."""
+EXERCISE = re.compile(r"(ex|exercise)?[ _-]?\d\d?([ _.-]|$)", re.IGNORECASE)
+"""How the name of an exercise begins; any other name of a notebook may be a student's."""
 MOODLE = re.compile(r"_\d+_assignsubmission_file_?$")
 
 
@@ -154,9 +156,9 @@ def _read_member(found: Found) -> bytes:
     try:
         with zipfile.ZipFile(found.path) as archive, archive.open(found.member) as file:
             return _limited(file.read(LARGEST_NOTEBOOK + 1))
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError, KeyError) as error:
-        raise Refused(f"it cannot be taken out of the zip ({type(error).__name__})") from None
-    except Exception as error:  # zlib's and lzma's own errors
+    except Refused:
+        raise
+    except Exception as error:  # zipfile's, zlib's, lzma's: a broken archive has many ways
         raise Refused(f"it cannot be unpacked ({type(error).__name__})") from None
 
 
@@ -164,15 +166,16 @@ def _found(parts: tuple[str, ...], path: Path, *, member: str = "", refusal: str
     file = "/".join(visible(part) for part in parts)
     student = _student(parts)
     digest = hashlib.sha256("/".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return Found(f"{_slug(student)}-{digest}", student, file, path, member, refusal)
+    return Found(f"{_slug(re.sub('⟨.*?⟩', '-', student))}-{digest}", student, file, path, member, refusal)
 
 
 def _student(parts: tuple[str, ...]) -> str:
     """The first part of the path that names somebody: not the layout, not the exercise."""
     names = [re.sub(r"\.(ipynb|zip)$", "", part, flags=re.IGNORECASE) for part in parts]
     people = [name for name in names[:-1] if name.lower() not in LAYOUT]
-    # A zip with folders in it is the class's; one with nothing but notebooks is its owner's.
-    if len(people) > 1 and parts[0].lower().endswith(".zip"):
+    # A zip with folders or with notebooks named for people is the class's; one with an exercise in it is its owner's.
+    zipped = any(part.lower().endswith(".zip") for part in parts[:1])
+    if zipped and (len(people) > 1 or not EXERCISE.match(names[-1])):
         people = people[1:]
     return visible(MOODLE.sub("", people[0] if people else names[-1]))
 
