@@ -27,7 +27,8 @@ class Window:
         self.ceiling = float(ceiling or CEILING)
         self.size = min(self.ceiling, float(FIRST if known else 1))
         self.in_flight = 0
-        self._threshold = self.ceiling
+        # A provider that never says its limits refuses all that is under way at once: not many, then.
+        self._threshold = self.ceiling if known else min(self.ceiling, float(FIRST))
         self._halved_at = float("-inf")
 
     @property
@@ -38,6 +39,7 @@ class Window:
         """The limits have become known."""
         if self._halved_at == float("-inf"):
             self.size = max(self.size, min(self.ceiling, float(FIRST)))
+            self._threshold = self.ceiling
 
     def succeeded(self) -> None:
         """A call, still counted in `in_flight`, was answered."""
