@@ -29,6 +29,15 @@ def plain(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"\1", text)
 
 
+def shown(text: str) -> str:
+    """Escaped text in which a dollar sign is one: a page that shows HTML sets what stands between two as a formula.
+
+    >>> shown("$5 < $6")
+    '<span>$</span>5 &lt; <span>$</span>6'
+    """
+    return escape(text, quote=False).replace("$", "<span>$</span>")
+
+
 def block(text: str) -> str:
     """Preformatted text that wraps instead of running out of the page, between words where there is a space.
 

@@ -14,7 +14,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from labkit import prices, registry
-from labkit.display import LINE, TINT, block
+from labkit.display import LINE, TINT, block, shown
 from labkit.widgets.cost_plan import DAYS, Line, Plan, money, percent
 
 WIDTH = "770px"
@@ -112,7 +112,7 @@ def result_html(plan: Plan) -> str:
     """Bars, comparison, formula and source."""
     notes = "".join(f"<div>{escape(note)}</div>" for note in plan.notes())
     return (
-        f'<div style="line-height: 1.5"><div role="status" aria-live="polite"><b>{finding(plan)}</b></div>'
+        f'<div style="line-height: 1.5"><div role="status" aria-live="polite"><b>{shown(finding(plan))}</b></div>'
         f"{_bars(plan.steps())}{_compared(plan)}"
         f'<div style="opacity: 0.8; padding-top: 6px">How the month adds up, in USD a million tokens:</div>'
         f"{block(plan.formula())}"

@@ -183,13 +183,15 @@ def bars_html(levels: list[Level], otherwise: str = NOTHING) -> str:
 def _bar(level: Level) -> str:
     low = level.share < LOW
     colour = "#D55E00" if low else "#0072B2"
-    hatching = f"repeating-linear-gradient(45deg, {colour}, {colour} 4px, transparent 4px, transparent 7px)"
+    # Where no kernel runs, JupyterLab takes the pattern out of the style and leaves the colour.
+    hatching = "background-image: repeating-linear-gradient(45deg, transparent 0 4px, rgba(255, 255, 255, 0.6) 4px 7px)"
     sign = "⚠ " if low else ""
     return (
         f'<div style="display: flex; align-items: center; gap: 10px; margin: 2px 0">'
         f'<div role="meter" aria-valuemin="0" aria-valuemax="{level.capacity}" aria-valuenow="{level.left}" '
         f'aria-label="{escape(level.model)}: {level.name} left" '
         f'style="flex: 0 0 300px; height: 1em; border: {LINE}; border-radius: 2px">'
-        f'<div style="height: 100%; width: {100 * level.share:.1f}%; background: {hatching if low else colour}"></div>'
+        f'<div style="height: 100%; width: {100 * level.share:.1f}%; background-color: {colour}; '
+        f'{hatching if low else ""}"></div>'
         f"</div><div>{sign}{level}</div></div>"
     )

@@ -19,7 +19,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from labkit.display import LINE, block, folded
+from labkit.display import LINE, block, folded, shown
 from labkit.session import current
 from labkit.widgets.play_column import Column
 from labkit.widgets.play_state import Settings, Side
@@ -129,7 +129,7 @@ class Playground(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def still(self) -> str:
         """The present state as HTML."""
-        asked = f"<p><b>Prompt</b>: {escape(self.prompt.value)}</p>"
+        asked = f"<p><b>Prompt</b>: {shown(self.prompt.value)}</p>"
         box = f"flex: 1 1 340px; min-width: 0; border: {LINE}; border-radius: 4px; padding: 6px 10px"
         sides = "".join(
             f'<div style="{box}">{c.still()}{folded("SDK code", block(c.code.value))}</div>' for c in self.columns
@@ -157,6 +157,8 @@ class Playground(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.ask.disabled, self.stop.disabled = True, False
         columns = self.columns
         try:
+            for column in columns:
+                await column.side.prepare()
             await asyncio.gather(*(self._fill(column) for column in columns))
         except asyncio.CancelledError:
             self._say("Stopped: the streams were closed, and what had arrived stays.")

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from labkit import registry
-from labkit.display import TINT
+from labkit.display import TINT, shown
 from labkit.widgets.play_state import PROVIDERS, Sample, Settings, Side
 
 LABELS = {"description_width": "92px"}
@@ -68,7 +68,7 @@ class Column(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def show(self) -> None:
         """Draw the answers again."""
         self.answers.value = _answers_html(self.side.samples, self.name)
-        self.bill.value = f'<div role="status" style="line-height: 1.5">{escape(self.side.bill)}</div>'
+        self.bill.value = f'<div role="status" style="line-height: 1.5">{shown(self.side.bill)}</div>'
 
     def text(self) -> str:
         """Settings and answers as plain text."""
@@ -79,7 +79,7 @@ class Column(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def still(self) -> str:
         """Settings and answers as HTML for a page without a kernel."""
         answers = _answers_html(self.side.samples, self.name, height="0")
-        return f"<p><b>{self.name}</b>: {escape(_summary(self.side.settings))}</p>{answers}{self.bill.value}"
+        return f"<p><b>{self.name}</b>: {shown(_summary(self.side.settings))}</p>{answers}{self.bill.value}"
 
     def _make_dials(self, given: Settings) -> dict[str, Any]:
         stop = SEPARATOR.join(text.replace("\n", "\\n") for text in given.stop)
@@ -166,13 +166,13 @@ def _answers_html(samples: list[Sample], name: str, height: str = "14em") -> str
 
 def _sample_html(sample: Sample) -> str:
     writing = sample.response is None and not sample.problem and not sample.stopped
-    text = f'<span style="white-space: pre-wrap; overflow-wrap: anywhere">{escape(sample.text)}</span>'
+    text = f'<span style="white-space: pre-wrap; overflow-wrap: anywhere">{shown(sample.text)}</span>'
     ends = "▏" if writing else ""
     if sample.response is not None and sample.response.truncated:
         ends = " <b>✂ cut at max tokens</b>"
     if sample.stopped:
         ends = " <b>■ stopped</b>"
-    problem = f"<div><b>✗ {escape(sample.problem)}</b></div>" if sample.problem else ""
+    problem = f"<div><b>✗ {shown(sample.problem)}</b></div>" if sample.problem else ""
     return f"{text}{ends}{problem}"
 
 

@@ -132,6 +132,10 @@ class Side:
     settings: Settings
     samples: list[Sample] = field(default_factory=list)
 
+    async def prepare(self) -> None:
+        """Load the SDK and make its client: seconds in a new kernel, and no part of any answer's time."""
+        await LLMClient(self.settings.provider, self.settings.model)._aconnect()
+
     async def run(self, prompt: str, samples: int, changed: Callable[[], None]) -> None:
         """Ask so often, one after the other, so that a seeded session repeats."""
         self.samples = []

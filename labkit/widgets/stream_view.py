@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
+from itertools import groupby
 from threading import Event, Lock, Thread
 from time import perf_counter
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from labkit import lab, registry
-from labkit.display import LINE, TINT
+from labkit.display import LINE, TINT, shown
 from labkit.errors import LabkitError
 from labkit.session import current
 from labkit.widgets.stream_record import MAKERS, Frame, StreamRecord
@@ -29,6 +30,13 @@ SECONDS_A_PICTURE = 0.05
 FRAMES_SHOWN = 400
 LONGEST_FRAME = 700
 """Characters; a frame with a picture in it has more."""
+BINS = 200
+"""Parts of a timeline: finer than the eye tells apart in a column."""
+TICKS = {
+    " ": "",
+    "|": "height: 11px; background: #0072B2",
+    "T": "height: 22px; background: #D55E00",
+}
 SOURCES = ("openai", "anthropic")
 
 
@@ -197,7 +205,7 @@ def records_html(records: Sequence[StreamRecord]) -> str:
 def _record_html(record: StreamRecord, longest: float) -> str:
     box = f"flex: 1 1 340px; min-width: 0; border: {LINE}; border-radius: 4px; padding: 6px 10px; line-height: 1.4"
     name = f"{escape(record.provider)} {escape(record.model)}"
-    problem = f"<div><b>✗ {escape(record.problem)}</b></div>" if record.problem else ""
+    problem = f"<div><b>✗ {shown(record.problem)}</b></div>" if record.problem else ""
     frames = "".join(_frame_html(frame) for frame in record.frames[:FRAMES_SHOWN])
     more = len(record.frames) - FRAMES_SHOWN
     frames += f"<div>… {more:,} more</div>" if more > 0 else ""
@@ -210,7 +218,7 @@ def _record_html(record: StreamRecord, longest: float) -> str:
         f'<div role="region" tabindex="0" aria-label="Frames of {name}" style="{pane}; height: 17em; '
         f'{follow}font-family: monospace; font-size: 85%"><div>{frames}</div></div>'
         f'<div role="region" tabindex="0" aria-label="Text of {name}" style="{pane}; height: 7em; '
-        f'white-space: pre-wrap">{escape(record.text)}</div></div>'
+        f'white-space: pre-wrap">{shown(record.text)}</div></div>'
     )
 
 
@@ -219,26 +227,30 @@ def _frame_html(frame: Frame) -> str:
     return (
         f'<div style="display: flex; gap: 8px"><span style="flex: 0 0 5em; text-align: right; opacity: 0.7">'
         f"{1000 * frame.seconds:,.0f} ms</span>"
-        f'<span style="white-space: pre-wrap; overflow-wrap: anywhere">{escape(raw)}</span></div>'
+        f'<pre style="margin: 0; padding: 0; white-space: pre-wrap; word-break: break-all; background: none; '
+        f'font-size: 100%">{escape(raw)}</pre></div>'
     )
 
 
 def _timeline(record: StreamRecord, longest: float) -> str:
-    """A tick a frame; the first text is a taller one."""
-
-    def tick(seconds: float, height: int, width: int) -> str:
-        left = 100 * seconds / longest if longest else 0.0
-        place = f"left: {min(left, 99.5):.2f}%; top: {(22 - height) // 2}px; width: {width}px; height: {height}px"
-        return f'<div style="position: absolute; {place}; background: currentColor"></div>'
-
-    ticks = "".join(tick(frame.seconds, 10, 1) for frame in record.frames)
-    if record.first_text is not None:
-        ticks += tick(record.first_text, 22, 3)
+    """A tick a frame; the first text is a taller one. Built of boxes in a row, which every page shows."""
     end = f"{1000 * longest:,.0f} ms" if longest else ""
-    label = f"Timeline: {summary(record)}"
+    ticks = "".join(f'<div style="flex: {length} 1 0; {TICKS[kind]}"></div>' for kind, length in _runs(record, longest))
     return (
-        f'<div role="img" aria-label="{escape(label)}" style="position: relative; height: 22px; '
-        f'border-bottom: {LINE}; margin-top: 4px">{ticks}</div>'
+        f'<div role="img" aria-label="{escape(f"Timeline: {summary(record)}")}" style="display: flex; '
+        f'align-items: flex-end; height: 22px; border-bottom: {LINE}; margin-top: 4px">{ticks}</div>'
         f'<div style="display: flex; justify-content: space-between; opacity: 0.7; font-size: 85%; min-height: 1.3em">'
         f"<span>0</span><span>{end}</span></div>"
     )
+
+
+def _runs(record: StreamRecord, longest: float) -> list[tuple[str, int]]:
+    """The timeline in `BINS` equal parts: what is in each, and how many equal ones follow each other."""
+    parts = [" "] * BINS
+    if longest:
+        place = [min(BINS - 1, int(BINS * seconds / longest)) for seconds in (f.seconds for f in record.frames)]
+        for n in place:
+            parts[n] = "|"
+        if record.first_text is not None:
+            parts[min(BINS - 1, int(BINS * record.first_text / longest))] = "T"
+    return [(kind, len(list(same))) for kind, same in groupby(parts)]

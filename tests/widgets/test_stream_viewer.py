@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -154,7 +155,8 @@ def test_streams_share_one_scale_of_time() -> None:
     short, long = (StreamRecord("openai", "m", [Frame(s, "data: x")], ended=2 * s) for s in (0.1, 1.0))
     html = records_html([short, long])
     assert html.count("<span>2,000 ms</span>") == 2
-    assert "left: 5.00%" in html
+    half, whole = (int(n) for n in re.findall(r"flex: (\d+) 1 0; \"", html)[::2])
+    assert (half, whole) == (10, 100)
 
 
 def test_summary_of_a_stream_that_was_not_asked() -> None:
