@@ -26,7 +26,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="make and sh; Windows has its
 def wanted() -> dict[str, Requirement]:
     """Every third-party requirement of the course and its tests, by name."""
     extras = PROJECT["optional-dependencies"]
-    lines = PROJECT["dependencies"] + extras["sdks"] + extras["notebooks"] + extras["cluster"] + extras["test"]
+    lines = PROJECT["dependencies"] + [line for name, more in extras.items() if name != "course" for line in more]
     return {canonicalize_name(r.name): r for r in map(Requirement, lines) if r.name != "labkit"}
 
 
@@ -51,7 +51,7 @@ def test_conda_asks_the_free_channel_only() -> None:
 
 
 def test_the_course_extra_is_the_sdks_and_the_notebooks() -> None:
-    assert set(PROJECT["optional-dependencies"]) == {"sdks", "notebooks", "cluster", "course", "test"}
+    assert set(PROJECT["optional-dependencies"]) == {"sdks", "notebooks", "cluster", "embeddings", "course", "test"}
     assert PROJECT["optional-dependencies"]["course"] == ["labkit[sdks,notebooks]"]
 
 

@@ -23,6 +23,7 @@ _HOME = {
     "ProviderEmbedder": "embedders",
     "ResponseCache": "response_cache",
     "SemanticCache": "semantic",
+    "SentenceEmbedder": "sentences",
     "personal_data": "personal",
     "replay": "thresholds",
     "sweep_thresholds": "thresholds",

@@ -1,5 +1,6 @@
 """Texts to vectors for a semantic cache, by whatever is at hand.
 
+    SentenceEmbedder()              a sentence model on this machine: see `labkit.caching.sentences`
     ProviderEmbedder(client)        the provider's own embedding endpoint: costs a call for each new question
     FunctionEmbedder(model.encode)  any function from texts to vectors, such as a sentence model on this machine
     LexicalEmbedder()               the last resort: letters and words, no meanings; free, and it says so everywhere
@@ -109,7 +110,7 @@ class LexicalEmbedder:
 
 
 def embedder(given: Given) -> Embedder:
-    """An embedder out of what a user may give: one of these, a client, a function, or "lexical".
+    """An embedder out of what a user may give: one of these, a client, a function, "sentences" or "lexical".
 
     Raises:
         UserError: nothing of that.
@@ -119,13 +120,17 @@ def embedder(given: Given) -> Embedder:
     if isinstance(given, str):
         if given == "lexical":
             return LexicalEmbedder()
+        if given == "sentences":
+            from labkit.caching.sentences import SentenceEmbedder
+
+            return SentenceEmbedder()
     elif isinstance(given, LLMClient):
         return ProviderEmbedder(given)
     elif isinstance(given, Embedder):
         return given
     elif callable(given):
         return FunctionEmbedder(given)
-    raise UserError(f"embedder={given!r} is none: give an LLMClient, a function of a list of texts, or 'lexical'.")
+    raise UserError(f"embedder={given!r} is none: give an LLMClient, a function of texts, 'sentences' or 'lexical'.")
 
 
 def unit(vectors: Any) -> Matrix:

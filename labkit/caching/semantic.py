@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from labkit.caching import keys
+from labkit.caching import keys, sentences
 from labkit.caching.embedders import Embedder, LexicalEmbedder, ProviderEmbedder, Vectors, embedder
 from labkit.caching.guard import PAUSE_SECONDS
 from labkit.caching.response_cache import ResponseCache
@@ -61,8 +61,9 @@ class SemanticCache(ResponseCache):
     ) -> None:
         """
         Args:
-            embedder: an `LLMClient` whose provider embeds, a function from a list of texts to vectors, or "lexical".
-                None: the provider that answers, if it has embeddings, else lexical, which is said.
+            embedder: "sentences" (a model on this machine, see `labkit.caching.sentences`), an `LLMClient` whose
+                provider embeds, a function from a list of texts to vectors, or "lexical". None: sentences if they are
+                installed, else the provider that answers if it has embeddings, else lexical, which is said.
             threshold: least cosine of a hit, from 0 to 1.
 
         Other arguments, and errors, as of `ResponseCache`.
@@ -136,13 +137,16 @@ class SemanticCache(ResponseCache):
         return None
 
     def _default(self, passage: Passage) -> Embedder:
+        if sentences.available():
+            self._given = sentences.SentenceEmbedder()
+            return self._given
         if passage.client.adapter.embeds:
             return ProviderEmbedder(passage.client)
         provider = passage.client.provider
         self._say(
             "lexical",
             f"{provider} has no embeddings, so questions are compared by their words alone: give "
-            "SemanticCache(embedder=LLMClient('openai')) or another to compare meanings.",
+            "SemanticCache(embedder=LLMClient('openai')), or \"sentences\", to compare meanings.",
         )
         return LexicalEmbedder()
 
