@@ -20,6 +20,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from labkit.display import LINE, block, folded, shown
+from labkit.errors import LabkitError
 from labkit.session import current
 from labkit.widgets.play_column import Column
 from labkit.widgets.play_state import Settings, Side
@@ -162,6 +163,8 @@ class Playground(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             await asyncio.gather(*(self._fill(column) for column in columns))
         except asyncio.CancelledError:
             self._say("Stopped: the streams were closed, and what had arrived stays.")
+        except LabkitError as error:  # a callback's exception would vanish into Lab's log
+            self._say(str(error))
         finally:
             self.ask.disabled, self.stop.disabled = False, True
             for column in columns:

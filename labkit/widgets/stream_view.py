@@ -126,9 +126,10 @@ class StreamViewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
     def _run(self) -> None:
         """All streams at once, a thread each: the SDKs' plain clients wait."""
         try:
-            for record in self.records:
-                record.client()
-            with _pace(self.real_pace.value):
+            local = any(record.provider not in current().live for record in self.records)
+            with _pace(self.real_pace.value and local):
+                for record in self.records:
+                    record.client()
                 threads = [Thread(target=self._read, args=(record,), daemon=True) for record in self.records]
                 for thread in threads:
                     thread.start()
@@ -161,15 +162,16 @@ class StreamViewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
 
 @contextmanager
 def _pace(real: bool) -> Iterator[None]:
-    """The lab's pace as asked for, and afterwards as it was."""
+    """The lab takes its time if asked to, and afterwards is as it was."""
+    if not real:
+        yield
+        return
     before = lab.pace()
-    if real and before != 1.0:
-        lab.pace(1.0)
+    lab.pace(1.0)
     try:
         yield
     finally:
-        if real and before != 1.0:
-            lab.pace(before)
+        lab.pace(before)
 
 
 def _source(name: str) -> tuple[str, str]:

@@ -229,3 +229,11 @@ def test_answers_are_shown_as_text_and_not_as_markup(session: Any) -> None:
     widget.a.show()
     assert "<img" not in widget.a.answers.value
     assert "<b>no</b>" not in widget.a.answers.value
+
+
+def test_closed_session_is_said_and_the_button_comes_back(session: Any) -> None:
+    widget = playground("Hi")
+    session.close()
+    widget.ask.click()
+    assert "lk.start()" in widget._note.value
+    assert not widget.ask.disabled

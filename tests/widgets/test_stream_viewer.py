@@ -168,3 +168,11 @@ def test_saved_page_has_frames_and_text(session: Any) -> None:
     assert WIDGET in bundle
     assert "data: [DONE]" in bundle["text/html"]
     assert "finish: length" in bundle["text/plain"]
+
+
+def test_closed_session_is_said_and_the_button_comes_back(session: Any) -> None:
+    viewer = stream_viewer(PROMPT)
+    session.close()
+    viewer.run()
+    assert "lk.start()" in viewer.note.value
+    assert not viewer.start.disabled
