@@ -24,6 +24,7 @@ from labkit.errors import LabkitError
 from labkit.session import current
 from labkit.widgets.play_column import Column
 from labkit.widgets.play_state import Settings, Side
+from labkit.widgets.prompt import prompt_field
 
 WIDTH = "980px"
 SECONDS_A_PICTURE = 0.04
@@ -79,7 +80,7 @@ class Playground(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def __init__(self, prompt: str, first: Settings, second: Settings, samples: int, *, compared: bool) -> None:
         self.a, self.b = Column("A", Side(first)), Column("B", Side(second))
-        self.prompt = _text_area(prompt, "Prompt", rows=3)
+        self.prompt = prompt_field(prompt, rows=3)
         self.samples = widgets.BoundedIntText(
             samples,
             min=1,
@@ -187,17 +188,6 @@ class Playground(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _say(self, sentence: str) -> None:
         self._note.value = f'<div role="status">{escape(sentence)}</div>'
-
-
-def _text_area(value: str, label: str, rows: int) -> Any:
-    return widgets.Textarea(
-        value,
-        description=label,
-        placeholder="Ask something",
-        rows=rows,
-        layout={"width": "calc(100% - 8px)", "height": "auto"},
-        style={"description_width": "60px"},
-    )
 
 
 def _toggle(value: bool, label: str, tip: str) -> Any:

@@ -22,6 +22,7 @@ from labkit import lab, registry
 from labkit.display import LINE, TINT, shown
 from labkit.errors import LabkitError
 from labkit.session import current
+from labkit.widgets.prompt import prompt_field
 from labkit.widgets.stream_record import MAKERS, Frame, StreamRecord
 
 WIDTH = "980px"
@@ -71,14 +72,7 @@ class StreamViewer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         self._stop, self._lock, self._shown = Event(), Lock(), 0.0
         self._runner: Thread | None = None
         self.records = [StreamRecord(*source) for source in sources]
-        self.prompt = widgets.Textarea(
-            prompt,
-            description="Prompt",
-            placeholder="Ask something",
-            rows=2,
-            layout={"width": "calc(100% - 8px)", "height": "auto"},
-            style={"description_width": "60px"},
-        )
+        self.prompt = prompt_field(prompt, rows=2)
         button = {"width": "120px"}
         self.start = widgets.Button(
             description="Stream", tooltip="Ask all of them at once", button_style="primary", layout=button

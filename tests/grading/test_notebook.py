@@ -39,6 +39,7 @@ CELLS = {
     "refused": REFUSED_LIST + "lk.check('1.1')",
     "another mistake": ANOTHER + "lk.check('1.1')",
     "partly right": GOOD_LIST + "lk.check('1.1')",
+    "noted": "from labkit import record\n'1.1' in {n.get('task') for n in record._read(record._file())[0]}",
     "loop": "def few_shot(*a):\n    while True: pass\nbegun = time.monotonic()\nlk.check('1.3')",
     "loop time": "round(time.monotonic() - begun) <= 7",
     "markup": "def few_shot(*a):\n    return ['<script>alert(1)</script>']\nlk.check('1.3')",
@@ -150,3 +151,7 @@ def test_machines_get_points_or_an_assertion(outputs: dict[str, Any]) -> None:
 
 def test_a_check_loads_nothing_heavy(outputs: dict[str, Any]) -> None:
     assert outputs["light"].data["text/plain"] == "[]"
+
+
+def test_check_is_noted_for_the_progress(outputs: dict[str, Any]) -> None:
+    assert outputs["noted"].data["text/plain"] == "True"
