@@ -11,6 +11,7 @@ import json
 import re
 
 from labkit.engine.base import Prompt
+from labkit.engine.items import edges
 from labkit.engine.reading import split
 
 MOST = 24
@@ -41,6 +42,8 @@ _NUMBERS = frozenset(["amount", "price", "total", "sum", "quantity", "age", "cos
 def schema_of(prompt: Prompt) -> str | None:
     """A JSON schema with the keys that the prompt names; None if it does not want values read from a text as JSON."""
     said = prompt.last_user
+    if not prompt.json and not _JSON.search(edges(said)) and not _JSON.search(edges(prompt.system)):
+        return None
     shown = _OBJECT.search(said)
     request, document = split(said.replace(shown[0], "the object") if shown else said)
     request, own = f"{request} {shown[0] if shown else ''}", document != request

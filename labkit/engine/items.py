@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 LONGEST_LABEL = 48
+EDGE = 4_000
 MOST = 60
 """Items that are read from one prompt."""
 _QUOTED = re.compile(r"(?<!\w)[\"“'‘](\S.*?)[\"”'’](?!\w)", re.DOTALL)
@@ -71,8 +72,8 @@ class Asked:
 
 def split(said: str) -> Asked:
     """A prompt that instructs and gives the text in one."""
-    if shown := _shown(said):
-        return shown
+    if examples := shown(said):
+        return examples
     found = _given(said)
     if not found:
         return Asked(said, ())
@@ -83,9 +84,14 @@ def split(said: str) -> Asked:
     return Asked(f"{instruction}\n{after}", items, numbers)
 
 
+def edges(said: str) -> str:
+    """Beginning and end of a prompt: the middle of a book is no instruction."""
+    return said if len(said) <= 2 * EDGE else f"{said[:EDGE]}\n{said[-EDGE:]}"
+
+
 def looks_marked(said: str) -> bool:
     """Whether a prompt says of a part of it that it is the text: a name before it, a fence, examples before it."""
-    return bool(_MARKED.search(said) or _FENCED.search(said) or _shown(said))
+    return bool(_MARKED.search(said) or _FENCED.search(said) or shown(said))
 
 
 def several(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -118,7 +124,7 @@ def _json_list(text: str) -> tuple[str, ...]:
     return tuple(texts[:MOST]) if len(texts) > 1 else ()
 
 
-def _shown(said: str) -> Asked | None:
+def shown(said: str) -> Asked | None:
     """A prompt that shows its examples in its own text and ends with the text to be labelled."""
     for pattern in (_PAIR, _ARROW):
         pairs = list(pattern.finditer(said))
@@ -147,7 +153,7 @@ def _given(said: str) -> tuple[int, int, str] | None:
     if quoted and " " in quoted[1] and ("\n" not in before or before.endswith("\n")):
         return quoted.start(), quoted.end(), quoted[1]
     found = _AFTER_COLON.search(said) or quoted or _AFTER_SENTENCE.match(said)
-    return (found.start(), found.end(), found[1]) if found else None
+    return (found.start(), found.end(), found[1]) if found and not _ORDER.match(found[1]) else None
 
 
 def _cut_order(item: str) -> tuple[str, str]:

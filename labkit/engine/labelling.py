@@ -108,7 +108,7 @@ class Labelling:
         return self.each[0]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=16)  # each keeps its prompt, which may be a book
 def read(prompt: Prompt) -> Labelling | None:
     """The labelling that a conversation asks for; None if it asks for something else."""
     asked = _asked(prompt)
@@ -177,17 +177,17 @@ def _in_case(named: tuple[Category, ...], instruction: str) -> tuple[Category, .
 def _asked(prompt: Prompt) -> Asked | None:
     """The texts, the examples and the instruction of a conversation; None if nothing is to be labelled."""
     shots, said = _turns_as_shots(prompt), prompt.last_user
-    if _ASKS.search(said):
+    if _ASKS.search(items.edges(said)):
         asked = items.split(without_list(said))
         if asked.items:
             return replace(asked, instruction=_with_list(said, asked), shots=shots + asked.shots)
-    if _ASKS.search(prompt.system):
+    if _ASKS.search(items.edges(prompt.system)):
         asked = items.split(said) if items.looks_marked(said) else Asked("", *_numbers_first(said))
         return replace(asked, shots=shots + asked.shots)
-    if shots and (_ASKS.search(shots[0].text) or _look_like_labels(shots)) and not said.rstrip().endswith("?"):
+    if shots and (_ASKS.search(items.edges(shots[0].text)) or _look_like_labels(shots)) and not said.rstrip().endswith("?"):
         return Asked("", (said,), (), shots)
-    shown = items.split(said)
-    return shown if labels.told_apart(shown.shots, prompt.tier) else None
+    shown = items.shown(said) if len(said) <= 2 * items.EDGE else None
+    return shown if shown and labels.told_apart(shown.shots, prompt.tier) else None
 
 
 def _numbers_first(said: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -38,7 +38,6 @@ class Lexicon:
     contrasts: frozenset[str]
     comparatives: frozenset[str]
     """Words that a negation does not turn round: "never had a better night"."""
-    topics: dict[str, frozenset[str]]
 
 
 @cache
@@ -67,7 +66,6 @@ def lexicon() -> Lexicon:
         contrasts=plain("contrasts"),
         comparatives=plain("comparatives"),
         phrases={p.strip(): float(key) for key, words in sections["phrases"] for p in words.split(",")},
-        topics={key: frozenset(words.split()) for key, words in sections["topics"]},
     )
 
 
