@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from labkit import registry
@@ -219,6 +219,7 @@ def _watched(run: Run, draw: Callable[[], None]) -> None:
     """The run on an event loop in a thread of its own, since this thread may have one already; here, the bar."""
     failure: list[BaseException] = []
     loops: list[asyncio.AbstractEventLoop] = []
+    over = Event()
 
     async def work() -> None:
         loops.append(asyncio.get_running_loop())
@@ -229,17 +230,20 @@ def _watched(run: Run, draw: Callable[[], None]) -> None:
             asyncio.run(work())
         except BaseException as error:
             failure.append(error)
+        finally:
+            over.set()
 
     thread = Thread(target=target, name="labkit sweep", daemon=True)
     thread.start()
-    while thread.is_alive():
+    while not over.is_set():
         try:
-            thread.join(LOOK_S)
+            over.wait(LOOK_S)  # not thread.join: after a Ctrl-C in it, Python 3.11 takes a running thread for ended
             draw()
         except KeyboardInterrupt:
             end = run.cancel if run.tally.stopped else lambda: run.stop(INTERRUPTED)
             if loops and not loops[0].is_closed():
                 loops[0].call_soon_threadsafe(end)
+    thread.join()
     if failure:
         raise failure[0]
 

@@ -1,10 +1,6 @@
-"""A session on the test run's lab server, with a tenant, a ledger and a folder of sweeps of its own."""
+"""A sweep needs a tenant without limits."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,11 +9,6 @@ from labkit.session import Session
 
 
 @pytest.fixture
-def session(lab_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    monkeypatch.setenv("LABKIT_SERVER_URL", lab_server.url)
-    monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    with lk.start(quiet=True, seed=7) as begun:
-        lk.lab.clock(minute=0.06)  # waits that a fault asks for take a thousandth
-        lk.lab.limits(requests_per_minute=None, tokens_per_minute=None)
-        yield begun
+def session(session: Session) -> Session:
+    lk.lab.limits(requests_per_minute=None, tokens_per_minute=None)
+    return session
