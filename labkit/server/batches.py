@@ -19,6 +19,8 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from itertools import islice
 from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -42,6 +44,8 @@ MOST_BATCHES = 200
 """Batches that a tenant may keep."""
 LOOK_S = 8.0
 """Real seconds that a look waits for lines that are due. What is not done by then is done soon after."""
+MIXED = 256
+"""Results that change places with each other: what ran at about the same time."""
 
 log = logging.getLogger("labkit.server")
 
@@ -252,6 +256,16 @@ class Batches:
     def results(self, batch: Batch) -> Iterator[Result]:
         """What became of the lines, in their order; all of them once the batch is settled."""
         return (Result(**json.loads(line)) for line in self._store.lines(f"batches/{batch.id}.results"))
+
+    def finished(self, batch: Batch) -> Iterator[Result]:
+        """The same as providers deliver them: not in the order of the requests, but in one that stays the same."""
+
+        def place(result: Result) -> bytes:
+            return blake2b(result.key.encode(errors="surrogatepass"), digest_size=8).digest()
+
+        results = self.results(batch)
+        while block := list(islice(results, MIXED)):
+            yield from sorted(block, key=place)
 
     def drop_results(self, batch: Batch) -> None:
         """The provider keeps them elsewhere."""

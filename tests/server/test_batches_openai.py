@@ -70,6 +70,13 @@ def test_a_bad_request_goes_to_the_error_file_with_the_live_body(tenant):
     assert errors["streamed"]["body"]["error"]["param"] == "stream"
 
 
+def test_the_output_is_in_another_order_than_the_input(tenant):
+    keys = [f"line-{n}" for n in range(300)]
+    done = later(tenant, submit(tenant, [chat_line(key, max_completion_tokens=1) for key in keys]))
+    found = [line["custom_id"] for line in output(tenant, done.output_file_id)]
+    assert sorted(found) == sorted(keys) and sum(a == b for a, b in zip(found, keys, strict=True)) < 20
+
+
 def test_no_output_file_when_every_line_failed(tenant):
     done = later(tenant, submit(tenant, [chat_line("hot", temperature=9)]))
     assert done.status == "completed" and done.output_file_id is None and done.error_file_id

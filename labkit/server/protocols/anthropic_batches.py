@@ -125,7 +125,7 @@ async def batch_results(exchange: Exchange, batch: str) -> Answer:
     await batches.look(exchange, found)
     if batches.phase(found) not in ENDED or _archived_at(batches, found):
         raise ApiError("not_found", f"Results of batch {found.id} are not available.")
-    lines = (dump({"custom_id": r.key, "result": result_object(found, r)}) for r in batches.results(found))
+    lines = (dump({"custom_id": r.key, "result": result_object(found, r)}) for r in batches.finished(found))
     body = b"\n".join(lines) + b"\n"
     return Response(200, body, [(b"content-type", b"application/x-jsonl")])
 

@@ -206,7 +206,7 @@ def write_files(batches: Batches, batch: Batch) -> None:
     """The output file and the error file of a batch that has ended. Each is there only if it has a line."""
     good: list[bytes] = []
     bad: list[bytes] = []
-    for result in batches.results(batch):
+    for result in batches.finished(batch):
         if (line := _output_line(batch, result)) is not None:
             (good if result.status == 200 else bad).append(dump(line))
     for name, lines in (("output", good), ("error", bad)):
