@@ -152,8 +152,10 @@ def _given(said: str) -> tuple[int, int, str] | None:
     before = said[: quoted.start()].rstrip(" ") if quoted else ""
     if quoted and " " in quoted[1] and ("\n" not in before or before.endswith("\n")):
         return quoted.start(), quoted.end(), quoted[1]
-    found = _AFTER_COLON.search(said) or quoted or _AFTER_SENTENCE.match(said)
-    return (found.start(), found.end(), found[1]) if found and not _ORDER.match(found[1]) else None
+    found = _AFTER_COLON.search(said) or quoted
+    if not found and (sentence := _AFTER_SENTENCE.match(said)) and not _ORDER.match(sentence[1]):
+        found = sentence
+    return (found.start(), found.end(), found[1]) if found else None
 
 
 def _cut_order(item: str) -> tuple[str, str]:

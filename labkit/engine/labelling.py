@@ -184,7 +184,8 @@ def _asked(prompt: Prompt) -> Asked | None:
     if _ASKS.search(items.edges(prompt.system)):
         asked = items.split(said) if items.looks_marked(said) else Asked("", *_numbers_first(said))
         return replace(asked, shots=shots + asked.shots)
-    if shots and (_ASKS.search(items.edges(shots[0].text)) or _look_like_labels(shots)) and not said.rstrip().endswith("?"):
+    meant = shots and (_ASKS.search(items.edges(shots[0].text)) or _look_like_labels(shots))
+    if meant and not said.rstrip().endswith("?"):
         return Asked("", (said,), (), shots)
     shown = items.shown(said) if len(said) <= 2 * items.EDGE else None
     return shown if shown and labels.told_apart(shown.shots, prompt.tier) else None
