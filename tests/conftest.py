@@ -14,10 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from labkit.session import Session
+
 READY_SECONDS = 20.0
+LAB_MINUTE = 0.06
+"""Seconds that a lab minute takes in a `session`."""
 FOREIGN_PREFIXES = ("LABKIT_", "OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "AZURE_", "AWS_", "LITELLM_")
 
 
@@ -82,6 +88,19 @@ def _when_ready(process: subprocess.Popen[bytes], state: Path, log: Path) -> Lab
         time.sleep(0.01)
     info = json.loads(state.read_text())
     return LabServer(info["url"], info["pid"], info["admin_key"])
+
+
+@pytest.fixture
+def session(lab_server: LabServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """A session on the run's lab server: tenant, ledger and folder of its own; waits take a thousandth."""
+    import labkit as lk
+
+    monkeypatch.setenv("LABKIT_SERVER_URL", lab_server.url)
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with lk.start(quiet=True, seed=7) as begun:
+        lk.lab.clock(minute=LAB_MINUTE)
+        yield begun
 
 
 @pytest.fixture

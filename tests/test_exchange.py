@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +13,6 @@ from labkit.errors import NothingRecorded
 from labkit.exchange import Exchange, Message, pretty, wire
 
 MESSAGES = [{"role": "user", "content": "What is an API? <b>"}]
-
-
-@pytest.fixture
-def session(lab_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("LABKIT_SERVER_URL", lab_server.url)
-    monkeypatch.chdir(tmp_path)
-    with lk.start(seed=7, quiet=True) as started:
-        yield started
 
 
 def chat(**extra: Any) -> Any:

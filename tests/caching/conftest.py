@@ -1,4 +1,4 @@
-"""A session, a client with a cache in memory, and a real Redis."""
+"""A client with a cache in memory, and a real Redis."""
 
 from __future__ import annotations
 
@@ -8,24 +8,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import labkit as lk
 from labkit import LLMClient, ResponseCache
 from labkit.session import Session
 
 READY_SECONDS = 10.0
-
-
-@pytest.fixture
-def session(lab_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    monkeypatch.setenv("LABKIT_SERVER_URL", lab_server.url)
-    monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    with lk.start(quiet=True, seed=7) as begun:
-        yield begun
 
 
 @pytest.fixture

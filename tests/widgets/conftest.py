@@ -1,19 +1,14 @@
-"""A session on the lab server: the widgets and the wire read it as a notebook does."""
+"""Widgets are watched while they write: lab time is real time here."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 import labkit as lk
+from labkit.session import Session
 
 
 @pytest.fixture
-def session(lab_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("LABKIT_SERVER_URL", lab_server.url)
-    monkeypatch.chdir(tmp_path)
-    with lk.start(seed=7, quiet=True) as started:
-        yield started
+def session(session: Session) -> Session:
+    lk.lab.clock(minute=60)
+    return session
