@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import caching, server
+from bench import caching, server, sweep
 
 RUNS = 5
 STREAMS = 200
@@ -94,6 +94,9 @@ def main(only: str = "") -> None:
     if only in "caching":
         print()
         caching.main()
+    if only in "sweep":
+        print()
+        sweep.main([])
     if only in "server":
         print()
         server.main([])

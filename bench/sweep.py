@@ -21,7 +21,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -187,11 +187,11 @@ def lab(folder: Path) -> Iterator[None]:
     daemon.stop(settings.load())
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="10,000 cells a row, and memory over 100,000")
     parser.add_argument("--only", default="", help="limits, rivals, unpaced or memory")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     cells = FULL if chosen.full else QUICK
     known = {"sweep, limits known": lambda limit: swept(Pacer(limit.requests, limit.tokens))}
     with tempfile.TemporaryDirectory() as folder:

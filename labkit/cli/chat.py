@@ -134,7 +134,7 @@ class Talk:
     def _begun(self) -> Conversation:
         from labkit.client import LLMClient
         from labkit.conversation import Conversation
-        from labkit.experiments.sweeping import resolved
+        from labkit.experiments.models import resolved
 
         return Conversation(LLMClient(*resolved(self.model)), system=self.system)
 

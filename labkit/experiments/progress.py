@@ -1,13 +1,18 @@
-"""A bar with what a sweep has spent and how long it still takes."""
+"""Waiting for a sweep: a bar with what it has spent and how long it still takes, and Ctrl-C."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any
 
 from labkit import notebook
-from labkit.experiments.runner import Tally
+from labkit.experiments.runner import INTERRUPTED, Run, Tally
+
+LOOK_S = 0.1
+"""How often the progress bar is drawn, in seconds."""
 
 
 class Bar:
@@ -46,6 +51,39 @@ class Bar:
         self._bar.initial = tally.reused
         self._bar.n = tally.done
         self._bar.refresh()
+
+
+def watched(run: Run, bar: Bar) -> None:
+    """The run on an event loop in a thread of its own, since this thread may have one already; here, the bar."""
+    failure: list[BaseException] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+    over = Event()
+
+    async def work() -> None:
+        loops.append(asyncio.get_running_loop())
+        await run.all()
+
+    def target() -> None:
+        try:
+            asyncio.run(work())
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            over.set()
+
+    thread = Thread(target=target, name="labkit sweep", daemon=True)
+    thread.start()
+    while not over.is_set():
+        try:
+            over.wait(LOOK_S)  # not thread.join: after a Ctrl-C in it, Python 3.11 takes a running thread for ended
+            bar.draw()
+        except KeyboardInterrupt:
+            end = run.cancel if run.tally.stopped else lambda: run.stop(INTERRUPTED)
+            if loops and not loops[0].is_closed():
+                loops[0].call_soon_threadsafe(end)
+    thread.join()
+    if failure:
+        raise failure[0]
 
 
 def _somebody_looks() -> bool:

@@ -9,22 +9,19 @@ same in steps: look at the estimate first, run it, read the table of what there 
 
 from __future__ import annotations
 
-import asyncio
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from labkit import registry
-from labkit.client import LLMClient
-from labkit.errors import UserError
 from labkit.experiments import money, runner, table
 from labkit.experiments.grid import Grid, Prompts, grid
-from labkit.experiments.progress import Bar
-from labkit.experiments.runner import INTERRUPTED, Run
+from labkit.experiments.models import Models
+from labkit.experiments.models import clients as asked
+from labkit.experiments.progress import Bar, watched
+from labkit.experiments.runner import Run
 from labkit.experiments.store import Store
 from labkit.session import current
 
@@ -38,12 +35,7 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 32
 """Calls under way at most, unless the limits are known to allow fewer."""
-LOOK_S = 0.1
-"""How often the progress bar is drawn, in seconds."""
 FOLDER = "sweeps"
-
-Models = str | LLMClient | Sequence[str | LLMClient]
-"""A model's id, "provider/id", "provider:tier" such as "openai:sampling", or a client of your own."""
 
 
 class SweepStopped(UserWarning):
@@ -106,7 +98,7 @@ class Sweep:
         Raises:
             UserError: something that cannot be asked.
         """
-        clients = _clients(models, drop_unsupported=drop_unsupported, budget=budget, pacer=pacer)
+        clients = asked(models, drop_unsupported=drop_unsupported, budget=budget, pacer=pacer)
         self.grid: Grid = grid(
             prompts, clients, params, repeats=repeats, seed=seed, epoch=epoch, stream=stream
         )
@@ -168,7 +160,7 @@ class Sweep:
         if not yes and (live or confirm_above is not None):
             money.agree(self._estimate(run), above=confirm_above)
         with Bar(run.tally, shown=progress) as bar:
-            _watched(run, bar.draw)
+            watched(run, bar)
         if run.tally.stopped:
             warnings.warn(_stopped(run), SweepStopped, stacklevel=4)
         return run
@@ -215,81 +207,10 @@ def sweep(
     return planned.run(yes=yes, confirm_above=confirm_above, progress=progress)
 
 
-def _watched(run: Run, draw: Callable[[], None]) -> None:
-    """The run on an event loop in a thread of its own, since this thread may have one already; here, the bar."""
-    failure: list[BaseException] = []
-    loops: list[asyncio.AbstractEventLoop] = []
-    over = Event()
-
-    async def work() -> None:
-        loops.append(asyncio.get_running_loop())
-        await run.all()
-
-    def target() -> None:
-        try:
-            asyncio.run(work())
-        except BaseException as error:
-            failure.append(error)
-        finally:
-            over.set()
-
-    thread = Thread(target=target, name="labkit sweep", daemon=True)
-    thread.start()
-    while not over.is_set():
-        try:
-            over.wait(LOOK_S)  # not thread.join: after a Ctrl-C in it, Python 3.11 takes a running thread for ended
-            draw()
-        except KeyboardInterrupt:
-            end = run.cancel if run.tally.stopped else lambda: run.stop(INTERRUPTED)
-            if loops and not loops[0].is_closed():
-                loops[0].call_soon_threadsafe(end)
-    thread.join()
-    if failure:
-        raise failure[0]
-
-
 def _stopped(run: Run) -> str:
     done, total = run.tally.done, run.tally.total
     why = run.tally.stopped.rstrip(".")
     return f"The sweep stopped after {done:,} of {total:,} cells: {why}. Run it again to go on with the others."
-
-
-def _clients(
-    models: Models | None, *, drop_unsupported: bool, budget: Budget | float | None, pacer: Pacer | None
-) -> list[LLMClient]:
-    from labkit.budget import Budget
-    from labkit.pacing import Pacer
-
-    models = "openai:sampling" if models is None else models
-    given = [models] if isinstance(models, (str, LLMClient)) else list(models)
-    shared = Budget(budget, name="The sweep's budget") if isinstance(budget, (int, float)) else budget
-    if (shared or pacer) is not None and any(isinstance(model, LLMClient) for model in given):
-        raise UserError("A client of your own brings its own budget and pacer: LLMClient(..., budget=..., pacer=...).")
-    pacer = pacer or Pacer()
-    found = []
-    for model in given:
-        if isinstance(model, LLMClient):
-            found.append(model)
-        else:
-            provider, name = resolved(model)
-            found.append(LLMClient(provider, name, drop_unsupported=drop_unsupported, budget=shared, pacer=pacer))
-    if len({repr(client) for client in found}) < len(found):
-        raise UserError("A model is there twice; for more answers of it, use repeats.")
-    return found
-
-
-def resolved(model: str) -> tuple[str | None, str | None]:
-    """What `LLMClient` takes as provider and model, for a model as it is written in a sweep.
-
-    "provider:tier" is the course's model of that tier.
-
-    Raises:
-        registry.UnknownModel: no such model or tier.
-    """
-    provider, colon, tier = model.partition(":")
-    if colon and tier in registry.TIERS and provider in registry.PROVIDERS:
-        return provider, registry.model(provider, tier)
-    return (model, None) if "/" in model else (None, model)
 
 
 def _folder(given: str | Path | None) -> Path:

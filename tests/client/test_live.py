@@ -15,6 +15,7 @@ import pytest
 import labkit as lk
 from labkit import LLMClient
 from labkit.errors import BudgetExceeded, ProviderRefused, UserError
+from labkit.experiments import NotConfirmed, SweepStopped
 
 KEY = "real-" + "0" * 16
 LONG = "Explain recursion in three sentences. " * 100
@@ -107,3 +108,16 @@ def test_a_live_batch_is_not_asked_for_at_the_lab_server(live: str) -> None:
         with pytest.raises(UserError, match="is live, and this session is local"):
             found.wait()
         assert lk.lab.entries() == []
+
+
+def test_a_live_sweep_asks_before_it_may_cost_much(live: str) -> None:
+    with pytest.raises(NotConfirmed, match=r"at most \$.*above \$0.5 and nobody is there to ask"):
+        lk.sweep("Hi", f"{live}:small", repeats=1_000, max_tokens=4_096)
+
+
+@pytest.mark.filterwarnings("ignore::labkit.budget.BudgetAlert")
+def test_a_live_sweep_stops_at_the_sessions_budget_and_keeps_what_it_paid_for(live: str) -> None:
+    with pytest.warns(SweepStopped, match="budget"):
+        frame = lk.sweep("Hi", f"{live}:small", repeats=1_000, max_tokens=300, yes=True)
+    assert 0 < len(frame) < 1_000 and frame["error"].isna().all()
+    assert frame["cost_usd"].sum() <= 0.004 and lk.lab.entries() == []
