@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -26,6 +26,7 @@ from labkit.grading.job import Job, plan
 from labkit.grading.judge import ATTEMPTS
 from labkit.grading.results import SubmissionResult
 from labkit.grading.sandbox import tiers
+from labkit.grading.sandbox.forkserver import MODULES
 from labkit.grading.sandbox.limits import Limits
 from labkit.grading.sandbox.tiers import Tier
 from labkit.grading.worker import Grader, GraderFailed
@@ -66,6 +67,7 @@ def grade(
     allow_weak: bool = False,
     only: Iterable[str] | None = None,
     progress: bool = False,
+    modules: Sequence[str] = MODULES,
     pool: Callable[[Iterable[Job]], Iterator[SubmissionResult]] | None = None,
 ) -> Run:
     """Grade every notebook below a folder.
@@ -79,6 +81,7 @@ def grade(
         allow_weak: grade even if there is nothing stronger than limits.
         only: numbers of exercises ("01"); others are left out.
         progress: show a bar with the time left, on stderr.
+        modules: what is imported once, before the first submission.
         pool: runs the jobs in another way than on this machine's processors.
 
     Raises:
@@ -98,7 +101,7 @@ def grade(
     path = out / RESULTS
     known = {result.fingerprint: result for result in read_results(path)}
     todo = [job for job in planned if job.fingerprint not in known]
-    run_jobs = pool or (lambda todo: local_pool(todo, tier, jobs or os.cpu_count() or 1))
+    run_jobs = pool or (lambda todo: local_pool(todo, tier, jobs or os.cpu_count() or 1, modules))
     with path.open("a", encoding="utf-8") as file:
         for result in _shown(run_jobs(todo), len(todo), progress):
             known[result.fingerprint] = result
@@ -121,22 +124,21 @@ def read_results(path: Path) -> list[SubmissionResult]:
     return [SubmissionResult.from_dict(json.loads(line)) for line in whole.splitlines()]
 
 
-def local_pool(jobs: Iterable[Job], tier: Tier, processes: int) -> Iterator[SubmissionResult]:
+def local_pool(
+    jobs: Iterable[Job], tier: Tier, processes: int, modules: Sequence[str] = MODULES
+) -> Iterator[SubmissionResult]:
     """Results of the jobs, as they come, from grader processes on this machine.
 
     A process that fails is replaced and its job tried again; after `ATTEMPTS` the result says so.
     """
-    numbers: SimpleQueue[int] = SimpleQueue()
-    graders: dict[int, Grader] = {}
+    graders = _Graders(tier, processes, modules)
     waiting = iter(jobs)
     running: set[Future[SubmissionResult]] = set()
     with ThreadPoolExecutor(processes, thread_name_prefix="grader") as threads:
-        for number in range(processes):
-            numbers.put(number)
         try:
             while True:
                 while len(running) < processes * AHEAD and (job := next(waiting, None)) is not None:
-                    running.add(threads.submit(_grade_with, graders, numbers, tier, job))
+                    running.add(threads.submit(graders.grade, job))
                 if not running:
                     return
                 done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -144,29 +146,52 @@ def local_pool(jobs: Iterable[Job], tier: Tier, processes: int) -> Iterator[Subm
         finally:
             for future in running:
                 future.cancel()
-            for grader in list(graders.values()):
-                grader.close()
+            graders.close()
 
 
-def _grade_with(graders: dict[int, Grader], numbers: SimpleQueue[int], tier: Tier, job: Job) -> SubmissionResult:
-    """Grade one job with a grader that is free, or with a new one."""
-    if job.refusal:
-        return job.result(refusal=job.refusal)
-    number = numbers.get()
-    trouble = ""
-    try:
-        for _ in range(ATTEMPTS):
-            try:
-                if number not in graders:
-                    graders[number] = Grader(tier, number=number, limits=job.limits)
-                return graders[number].grade(job)
-            except GraderFailed as error:
-                trouble = str(error)
-                graders.pop(number).close()
-        refusal = f"it could not be graded: the grader failed {ATTEMPTS} times ({trouble})"
-        return job.result(refusal=refusal, attempts=ATTEMPTS, sandbox=str(tier))
-    finally:
-        numbers.put(number)
+class _Graders:
+    """Grader processes by number, each started when it is first needed."""
+
+    def __init__(self, tier: Tier, processes: int, modules: Sequence[str]) -> None:
+        self._tier, self._modules = tier, modules
+        self._free: SimpleQueue[int] = SimpleQueue()
+        self._started: dict[int, Grader] = {}
+        for number in range(processes):
+            self._free.put(number)
+
+    def grade(self, job: Job) -> SubmissionResult:
+        """Grade one job with a grader that is free, or with a new one."""
+        if job.refusal:
+            return job.result(refusal=job.refusal)
+        number, trouble = self._free.get(), ""
+        try:
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return _counted(self._grader(number, job.limits).grade(job), attempt)
+                except GraderFailed as error:
+                    trouble = str(error)
+                    self._drop(number)
+            refusal = f"it could not be graded: the grader failed {ATTEMPTS} times ({trouble})"
+            return job.result(refusal=refusal, attempts=ATTEMPTS, sandbox=str(self._tier))
+        finally:
+            self._free.put(number)
+
+    def close(self) -> None:
+        for number in list(self._started):
+            self._drop(number)
+
+    def _grader(self, number: int, limits: Limits) -> Grader:
+        if number not in self._started:
+            self._started[number] = Grader(self._tier, number=number, limits=limits, modules=self._modules)
+        return self._started[number]
+
+    def _drop(self, number: int) -> None:
+        if grader := self._started.pop(number, None):
+            grader.close()
+
+
+def _counted(result: SubmissionResult, attempt: int) -> SubmissionResult:
+    return replace(result, attempts=result.attempts + attempt - 1)
 
 
 def _line(result: SubmissionResult) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from labkit.grading.journal import Journal
 from labkit.grading.labserver import KeysUsedUp, LabServer
 from labkit.grading.results import SubmissionResult
 from labkit.grading.run import run_task
-from labkit.grading.sandbox.forkserver import ForkServer
+from labkit.grading.sandbox.forkserver import MODULES, ForkServer
 from labkit.grading.sandbox.limits import Limits
 from labkit.grading.sandbox.tiers import Tier
 from labkit.grading.sitting import Sitting
@@ -38,10 +39,11 @@ class Judge:
 
     Args:
         number: tells apart the users that submissions of several judges on one machine run as.
+        modules: what the warm process imports.
     """
 
-    def __init__(self, tier: Tier, *, number: int = 0) -> None:
-        self._tier, self._number = tier, number
+    def __init__(self, tier: Tier, *, number: int = 0, modules: Sequence[str] = MODULES) -> None:
+        self._tier, self._number, self._modules = tier, number, modules
         self._folder = tempfile.TemporaryDirectory(prefix="labkit-checks-")
         self._tasks: dict[str, dict[str, Task]] = {}
         self._server: LabServer | None = None
@@ -115,7 +117,8 @@ class Judge:
         if self._server is None:
             self._server = LabServer()
         if self._warm is None:
-            self._warm = ForkServer(self._tier, limits, port=self._server.port, number=self._number)
+            port, number = self._server.port, self._number
+            self._warm = ForkServer(self._tier, limits, port=port, number=number, modules=self._modules)
         return self._server, self._warm
 
     def _discard(self) -> None:

@@ -14,6 +14,7 @@ import select
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +23,7 @@ from labkit.grading.job import Job
 from labkit.grading.judge import Judge
 from labkit.grading.results import SubmissionResult
 from labkit.grading.sandbox import bubblewrap
+from labkit.grading.sandbox.forkserver import MODULES
 from labkit.grading.sandbox.limits import Limits
 from labkit.grading.sandbox.tiers import Tier
 
@@ -36,7 +38,9 @@ class GraderFailed(ServerError):
 class Grader:
     """A grader process, from outside. Use it in a `with`; one job at a time."""
 
-    def __init__(self, tier: Tier, *, number: int = 0, limits: Limits | None = None) -> None:
+    def __init__(
+        self, tier: Tier, *, number: int = 0, limits: Limits | None = None, modules: Sequence[str] = MODULES
+    ) -> None:
         command = [sys.executable, "-P", "-m", "labkit.grading.worker", tier, str(number)]
         if tier is Tier.namespaces:
             command = bubblewrap.with_network_of_its_own(command)
@@ -45,7 +49,7 @@ class Grader:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
         )
         self._held = b""
-        self._tell((limits or Limits()).as_dict())
+        self._tell({"limits": (limits or Limits()).as_dict(), "modules": list(modules)})
 
     def grade(self, job: Job) -> SubmissionResult:
         """The result of one job.
@@ -116,8 +120,9 @@ def main() -> None:
     """Serve jobs from stdin until it ends. What check files print goes to stderr."""
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    with Judge(Tier(sys.argv[1]), number=int(sys.argv[2])) as judge:
-        judge.warm_up(Limits(**json.loads(sys.stdin.readline())))
+    first = json.loads(sys.stdin.readline())
+    with Judge(Tier(sys.argv[1]), number=int(sys.argv[2]), modules=first["modules"]) as judge:
+        judge.warm_up(Limits(**first["limits"]))
         for line in sys.stdin:
             result = judge.grade(Job.from_dict(json.loads(line)))
             replies.write(json.dumps(result.as_dict()).encode() + b"\n")

@@ -28,9 +28,13 @@ def readable() -> list[str]:
 
 
 def with_network_of_its_own(command: list[str]) -> list[str]:
-    """The command in a network namespace in which there is nothing but a loopback, seeing everything else as we do."""
+    """The command where there is no network but a loopback, and where all processes end with the first.
+
+    It sees every file as we do.
+    """
     rights = ["--cap-add", "ALL"] if os.geteuid() == 0 else []
-    return [_bwrap(), "--unshare-net", *rights, "--die-with-parent", "--dev-bind", "/", "/", "--", *command]
+    words = [_bwrap(), "--unshare-net", "--unshare-pid", *rights, "--die-with-parent"]
+    return [*words, "--dev-bind", "/", "/", "--proc", "/proc", "--", *command]
 
 
 def enclosed(command: list[str]) -> list[str]:

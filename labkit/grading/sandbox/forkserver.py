@@ -160,22 +160,25 @@ class Work:
     def __init__(self, server: ForkServer, channel: Channel, serial: int) -> None:
         self._server, self._channel, self._serial = server, channel, serial
         self.output = channel.output
+        self._ended: str | None = None
 
     def ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
         """As `Channel.ask`."""
         return self._channel.ask(message, seconds)
 
     def end(self) -> str:
-        """Kill all of it, take in its last words, and say how it ended: "exit 0", "signal 9", "memory".
+        """Kill all of it, take in its last words, and say how it ended: "exit 0", "signal 9", "memory", "processes".
 
         Raises:
             SandboxFailed: the warm process does not answer any more.
         """
-        try:
-            return self._server.end(self._serial)
-        finally:
-            self._channel.drain()
-            self._channel.close()
+        if self._ended is None:
+            try:
+                self._ended = self._server.end(self._serial)
+            finally:
+                self._channel.drain()
+                self._channel.close()
+        return self._ended
 
 
 def _own(folder: str) -> dict[str, str]:

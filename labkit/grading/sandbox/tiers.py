@@ -72,7 +72,8 @@ def _has_namespaces() -> bool:
     """Whether bubblewrap can make namespaces here, one inside the other: some containers have it and refuse."""
     if sys.platform != "linux" or not shutil.which("bwrap") or landlock.abi() < 1:
         return False
-    outer = ["bwrap", "--unshare-net", *(["--cap-add", "ALL"] if os.geteuid() == 0 else []), "--dev-bind", "/", "/"]
+    rights = ["--cap-add", "ALL"] if os.geteuid() == 0 else []
+    outer = ["bwrap", "--unshare-net", "--unshare-pid", *rights, "--dev-bind", "/", "/", "--proc", "/proc"]
     inner = ["bwrap", "--unshare-pid", "--unshare-ipc", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
     try:
         done = subprocess.run([*outer, *inner], capture_output=True, timeout=PROBE_SECONDS, check=False)

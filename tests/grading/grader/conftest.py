@@ -27,6 +27,9 @@ CANARY = "canary-that-no-student-may-see"
 LIMITS = Limits(cell_seconds=1.0, total_seconds=12, grace_seconds=0.2, memory_bytes=256 * MIB, disk_bytes=16 * MIB,
                 files=2_000)  # fmt: skip
 
+MODULES = ("httpx", "IPython")
+"""Imported before the first submission: what these need."""
+
 SETUP = 'import os\nimport httpx\nURL, KEY = os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"]'
 DOUBLE = "def double(x):\n    return 2 * x"
 MODELS = (
@@ -117,6 +120,16 @@ def _cell() -> Callable[..., dict[str, Any]]:
     return cell
 
 
+@pytest.fixture(scope="session")
+def limits() -> Limits:
+    return LIMITS
+
+
+@pytest.fixture(scope="session")
+def modules() -> tuple[str, ...]:
+    return MODULES
+
+
 @pytest.fixture
 def canary() -> str:
     return CANARY
@@ -142,7 +155,7 @@ def grader() -> Iterator[Grader]:
         pytest.skip("this machine has no sandbox for work that nobody has read")
     os.environ["INSTRUCTORS_OPENAI_API_KEY"] = CANARY
     try:
-        with Grader(tiers.best(), limits=LIMITS) as grader:
+        with Grader(tiers.best(), limits=LIMITS, modules=MODULES) as grader:
             yield grader
     finally:
         del os.environ["INSTRUCTORS_OPENAI_API_KEY"]
