@@ -47,6 +47,8 @@ class Bar:
             return
         tally = self._tally
         failed = f", {tally.failed} failed" if tally.failed else ""
+        if tally.stopped:
+            self._bar.set_description_str("stopping", refresh=False)
         self._bar.set_postfix_str(f"${tally.spent_usd:.4f}{failed}", refresh=False)
         self._bar.initial = tally.reused
         self._bar.n = tally.done
