@@ -14,10 +14,14 @@ from labkit.engine.routing import Topic
 
 MOST = 40
 """Labels that are read from one instruction."""
-_NAME = r"\"[^\"\n]{1,40}\"|'[^'\n]{1,40}'(?!\w)|[\"'“‘`*]{0,2}[^\W_](?:[\w+&-]|/(?=\w)){0,30}[\"'”’`*]{0,2}"
+_NAME = (
+    r"(?:not |non-)?[^\W_][\w-]{1,30}(?<=spam)|\"[^\"\n]{1,40}\"|'[^'\n]{1,40}'(?!\w)|"
+    r"[\"'“‘`*]{0,2}[^\W_](?:[\w+&-]|/(?=\w)){0,30}[\"'”’`*]{0,2}"
+)
 _WORDS = r"[\"'“‘`*]{0,2}[^\W_][\w+& -]{0,30}?[\"'”’`*]{0,2}"
 _ASIDE = re.compile(r"\s*\(([^()\n]{2,160})\)")
 _SEPARATOR = re.compile(r"\s*(?:[,;]\s*(?:or|and)\b|[,;|]|/(?=\S)|\bor\b|\band\b)\s*", re.IGNORECASE)
+_NEXT_LINE = re.compile(r"[ \t]*\n[ \t]*(?=\w)")
 _ENTRY = re.compile(r"^[ \t]*(?:[-*•]|\(?(?P<number>\d{1,2}|[A-Za-z])[.):=])[ \t]*(?P<rest>\S.*)$", re.MULTILINE)
 _ENTRY_NAME = re.compile(
     r"[\"'“‘`*]{0,2}(?P<name>[^\W_][^:=—–\n]{0,40}?)[\"'”’`*]{0,2}"
@@ -146,7 +150,7 @@ def _names_at(text: str, at: int, *, loose: bool) -> tuple[Category, ...]:
         told = _ASIDE.match(text, at)
         found.append(Category(Topic(plain, told[1] if told else ""), plain))
         at = told.end() if told else at
-        separator = _SEPARATOR.match(text, at)
+        separator = _SEPARATOR.match(text, at) or (_NEXT_LINE.match(text, at) if loose else None)
         if not separator:
             break
         at = separator.end()

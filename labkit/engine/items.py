@@ -18,14 +18,14 @@ MOST = 60
 _QUOTED = re.compile(r"(?<!\w)[\"“'‘](\S.*?)[\"”'’](?!\w)", re.DOTALL)
 _FENCED = re.compile(r"```\w*\n(.*?)```|<([a-z_]+)>\s*(.*?)\s*</\2>|\"\"\"(.*?)\"\"\"", re.DOTALL)
 _AFTER_COLON = re.compile(r"(?::|\n)\s*(\S.*)\Z", re.DOTALL)
-_AFTER_SENTENCE = re.compile(r"[^.?!\n]{8,160}[.?!]\s+(\S.{12,})\Z", re.DOTALL)
+_AFTER_SENTENCE = re.compile(r"[^.?!\n]{8,160}[.?!]\s+(\S.{4,})\Z", re.DOTALL)
 _FIELD = (
     r"(?:the )?(?:text|review|ticket|message|input|comment|tweet|item|e-?mail|sentence|request|"
     r"customer(?: message)?|question|document|"
     r"feedback|post|query|headline|headlines|note|reviews|tickets|messages|texts|items|comments|sentences|inputs)"
 )
 _MARKED = re.compile(rf"(?:^|\n|[.?!] )[ \t]*[*#]*{_FIELD}[*]*[ \t]*(?:\d+)?[ \t]*:[*]*[ \t]*\n?(?=\S)", re.IGNORECASE)
-_ANSWER = (
+_ANSWER = (  # fmt: skip
     r"(?:label|sentiment|category|class|classification|queue|team|department|answer|output|topic|tag|result|rating|mood)"
 )
 _ASKED_AT_END = re.compile(rf"\s*\n[ \t]*[*#]*{_ANSWER}[*]*[ \t]*:?[*]*[ \t]*\Z", re.IGNORECASE)
@@ -37,8 +37,11 @@ _PAIR = re.compile(
 _ARROW = re.compile(
     r"^[ \t]*[\"“]?(?P<text>\S.*?)[\"”]?[ \t]*(?:->|=>|→|//)[ \t]*(?P<answer>[^\n]{0,48}?)[ \t]*$", re.MULTILINE
 )
+_OPTIONS = re.compile(
+    r"(?<=\S)\s+(?:categories|labels|options|queues|choices|classes)\s*:[^\n]{3,300}\Z", re.IGNORECASE
+)
 _ORDER = re.compile(
-    r"\A(?:please )?(?:answer|reply|respond|return|output|use|give|write|only|just|no |do not|don't|"
+    r"\A(?:please )?(?:for each|say|tell|answer|reply|respond|return|output|use|give|write|only|just|no |do not|don't|"
     r"label|classify|is (?:it|this|the)|what is|what's|which|"
     r"choose|pick|in json|as json|one word|positive or negative)\b",
     re.IGNORECASE,
@@ -140,14 +143,14 @@ def _given(said: str) -> tuple[int, int, str] | None:
     "colon or a line break."""
     if fenced := _FENCED.search(said):
         return fenced.start(), fenced.end(), next(g for n in (1, 3, 4) if (g := fenced[n]) is not None)
+    listed = [m for m in _NUMBERED.finditer(said) if m["number"] or m["second"]]
+    if len(listed) >= 2:
+        return listed[0].start(), len(said), said[listed[0].start() :]
     if marked := _MARKED.search(said):
         whole = _QUOTED.match(said, marked.end())
         if whole and " " in whole[1]:
             return marked.start(), whole.end(), whole[1]
         return marked.start(), len(said), said[marked.end() :]
-    listed = [m for m in _NUMBERED.finditer(said) if m["number"] or m["second"]]
-    if len(listed) >= 2:
-        return listed[0].start(), len(said), said[listed[0].start() :]
     quoted = _QUOTED.search(said)
     before = said[: quoted.start()].rstrip(" ") if quoted else ""
     if quoted and " " in quoted[1] and ("\n" not in before or before.endswith("\n")):
@@ -160,6 +163,8 @@ def _given(said: str) -> tuple[int, int, str] | None:
 
 def _cut_order(item: str) -> tuple[str, str]:
     """The item and what of its end is an order again: "... \\n\\nAnswer with one word."."""
+    if options := _OPTIONS.search(item):
+        return item[: options.start()].strip(), options[0]
     ended = _ASKED_AT_END.search(item)
     if ended:
         item = item[: ended.start()]

@@ -33,6 +33,11 @@ KEEPS_INSTRUCTION = {"small": 0.9, "standard": 0.95, "large": 0.99}
 """Share of answers that are a bare label when the prompt names the labels or asks for one word."""
 MOODS = (Category(Topic("Positive"), "Positive"), Category(Topic("Negative"), "Negative"))
 """The labels of a prompt that names none."""
+DESK = tuple(
+    Category(Topic(name), name) for name in ("billing", "technical", "shipping", "returns", "account", "cancellation")
+)
+"""Those of one that is about tickets."""
+_TICKET = re.compile(r"\b(?:tickets?|support (?:requests?|messages?)|queue)\b", re.IGNORECASE)
 ATTENTION = {"small": 20, "standard": 60, "large": 200}
 """Cues that a tier notices in all the texts of a prompt that has several."""
 
@@ -47,6 +52,7 @@ _ASKS = re.compile(
     r"(?:team|queue|department|category)\b|\bhow many stars\b|"
     r"\bwhether (?:this|the|it)\b.{0,40}\b(?:happy|positive|negative|angry|satisfied|content)\b|"
     r"\b(?:happy or unhappy|satisfied or dissatisfied)\b|"
+    r"\bwhat (?:category|queue|label|class|department|topic)\b|\bis this spam\b|"
     r"\b(?:rate|score)\b.{0,60}\b(?:reviews?|texts?|sentiment|stars?)\b|\bis (?:this|the following|"
     r"the) (?:\w+ ){0,2}(?:review|ticket|message|text|comment)\b.{0,40}\b(?:positive|negative|happy|"
     r"unhappy|about|related|angry|yes or no|a complaint)\b|"
@@ -116,7 +122,7 @@ def read(prompt: Prompt) -> Labelling | None:
         return None
     shots, texts = asked.shots, asked.items
     own = f"{prompt.system}\n{asked.instruction}"
-    listed = categories(prompt.system) or categories(asked.instruction)
+    listed = categories(prompt.system) or categories(asked.instruction) or (DESK if _TICKET.search(own) else ())
     named = _in_case(listed or MOODS, own)
     noticed = _attention(prompt.tier, len(texts))
     each = tuple(

@@ -145,6 +145,8 @@ def _sense(topic: Topic, tier: str) -> _Sense:
 
 def _named(text: str) -> set[str]:
     """The topics that a label's name, or its description, calls by one of their names."""
+    if text.lower().startswith(("not ", "non-", "no ")):
+        return {"other"}
     stems = set(_stems(text)) | {stem(text.lower().strip())}
     return {topic for topic, names in knowledge().names.items() if names & stems}
 
