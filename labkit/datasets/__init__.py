@@ -1,13 +1,13 @@
 """The labelled sets of the course: what an accuracy is measured on.
 
     import labkit as lk
-    tickets = lk.datasets.load("tickets")                        # held out: 204 rows, columns text and label
+    tickets = lk.datasets.load("tickets")                        # held out: 294 rows, columns label and text
     small = lk.datasets.load("tickets", split="seen")            # 36 rows to write a prompt with
 
 `sentiment` (reviews: positive, negative), `tickets` (six queues of a shop's support), `notices` (who, which
 organisation, where, when, how much) and `queries` (a log of questions, `same_as` numbers those that want one answer).
-All were written for this project. The lab's models were made without them: write a prompt on the split `seen`, and look
-at `held_out` once.
+All were written for this project. The lab's models hold none of them: write a prompt on the split `seen`, and look at
+`held_out` once.
 """
 
 from __future__ import annotations
