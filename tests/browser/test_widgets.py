@@ -83,6 +83,7 @@ def test_playground_greys_out_what_a_model_refuses(show: Show) -> None:
 def test_playground_stops_a_stream_that_runs(show: Show) -> None:
     _, output = show("stopped", 'lk.lab.pace(20)\nlk.playground("What is an API?")')
     output.get_by_role("button", name="Ask").click()
+    expect(output).to_contain_text("▏")  # an answer is being written
     output.get_by_role("button", name="Stop").click()
     expect(output).to_contain_text("the streams were closed")
     expect(output).to_contain_text("■ stopped")
