@@ -18,19 +18,21 @@ read how long to wait), each repetition counted, and no call repeated behind the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from labkit import adapters, capabilities, connections, ledger, prices, registry
-from labkit.calls import Call, Charge, Line, chat, most_usage, sent, together
-from labkit.chat import ChatRequest, ChatResponse, Embeddings, Message, Messages, as_messages
-from labkit.errors import LabkitError, UserError
+from labkit.calls import Call, Charge, Line, most_usage, sent
+from labkit.chat import ChatRequest, ChatResponse, Embeddings, Messages, as_messages
+from labkit.choosing import default_model, family, resolved
+from labkit.errors import UserError
 from labkit.flow import Do, Flow, arun, retries, run
 from labkit.pacing.load import Size
+from labkit.params import CallParams, Params, ToolParams, checked
+from labkit.rounds import ROUNDS, answered, worked
 from labkit.streams import AsyncChatStream, ChatStream
-from labkit.structured import REASKS, Shape, asking_again, invalid
-from labkit.tools import Tool, functions, ran, spec
+from labkit.structured import Shape
+from labkit.tools import Tool, functions, spec
 from labkit.usage import Usage
 
 if TYPE_CHECKING:
@@ -44,47 +46,11 @@ if TYPE_CHECKING:
     from labkit.ledger import Ledger
     from labkit.pacing import Pacer
     from labkit.secret import Secret
-    from labkit.structured import Schema
 
 MAX_TOKENS = 4096
 """Default cap of an answer. Always sent: Anthropic insists on one, and no budget can hold without one."""
 TIMEOUT = 600.0
 """Seconds; the SDKs' own."""
-ROUNDS = 8
-"""How often a model may ask for tools before an answer is due."""
-
-
-class ToolParams(TypedDict, total=False):
-    """What `run_tools` takes besides the tools; see `labkit.chat.ChatRequest` for each."""
-
-    system: str | None
-    temperature: float | None
-    top_p: float | None
-    top_k: int | None
-    max_tokens: int
-    stop: str | Sequence[str] | None
-    seed: int | None
-    effort: str | None
-    tool_choice: str | None
-    schema: Schema | None
-    extra: dict[str, Any]
-    tag: str
-    """Stands in the ledger: which experiment, which user."""
-    priority: int
-    """With a pacer: where calls wait, a higher one goes first. 0 by default."""
-
-
-class Params(ToolParams, total=False):
-    """What `chat`, `stream` and the constructor take."""
-
-    tools: Sequence[Tool]
-
-
-class CallParams(Params, total=False):
-    """What only `chat` and `stream` take."""
-
-    cache: Use
-    """False: do not look and do not keep; "refresh": ask anew; "force": keep it although the rules say no."""
 
 
 class LLMClient:
@@ -132,12 +98,12 @@ class LLMClient:
 
         if base_url is not None and provider is None:
             provider = "compatible"
-        maker, self._given_model = _resolved(provider, model)
+        maker, self._given_model = resolved(provider, model)
         self.adapter = adapters.adapter(maker, base_url=base_url, api_key=api_key)
         self.provider = self.adapter.name
-        self.model = self._given_model or _default_model(maker, tier)
+        self.model = self._given_model or default_model(maker, tier)
         self._drop = drop_unsupported
-        self._defaults = _checked(defaults)
+        self._defaults = checked(defaults)
         self._line = Line(
             adapter=self.adapter,
             policy=retries(retry or 1) if isinstance(retry, int) else retry or retries(),
@@ -217,14 +183,14 @@ class LLMClient:
             ToolsUnfinished: the model still asks for tools after `max_rounds`.
         """
         call, shape = self._call(messages, {**params, "tools": tools})
-        return run(self._worked(call, shape, functions(tools), max_rounds, self._connect))
+        return run(worked(self._line, call, shape, functions(tools), max_rounds, self._connect))
 
     async def arun_tools(
         self, messages: Messages, tools: Sequence[Tool], *, max_rounds: int = ROUNDS, **params: Unpack[ToolParams]
     ) -> ChatResponse:
         """The same with `await`; tools may be asynchronous."""
         call, shape = self._call(messages, {**params, "tools": tools})
-        return await arun(self._worked(call, shape, functions(tools), max_rounds, self._aconnect))
+        return await arun(worked(self._line, call, shape, functions(tools), max_rounds, self._aconnect))
 
     # --- embeddings and counting ---
 
@@ -295,7 +261,7 @@ class LLMClient:
 
     def _call(self, messages: Messages, params: Params) -> tuple[Call, Shape | None]:
         """The complete request, checked."""
-        merged = {**self._defaults, **_checked(params)}
+        merged = {**self._defaults, **checked(params)}
         schema, tools, stop = merged.pop("schema", None), merged.pop("tools", ()), merged.pop("stop", ())
         tag, priority = str(merged.pop("tag", "")), merged.pop("priority", 0)
         shape = None if schema is None else Shape(schema)
@@ -326,39 +292,8 @@ class LLMClient:
     def _remembered(self, call: Call, shape: Shape | None, connect: Any, use: Use | None) -> Flow[ChatResponse]:
         passage = self._passage(call, shape, use, "chat")
         if passage is None:
-            return self._answered(call, shape, connect)
-        return passage.chat(lambda: self._answered(call, shape, connect))
-
-    def _answered(self, call: Call, shape: Shape | None, connect: Any) -> Flow[ChatResponse]:
-        """One answer; one that does not fit its schema is sent back with the error, a few times."""
-        so_far: ChatResponse | None = None
-        for reasks in range(REASKS + 1):
-            so_far = together(so_far, (yield from chat(self._line, call, connect)), reasks=reasks)
-            if shape is None or so_far.tool_calls:
-                return so_far
-            try:
-                return replace(so_far, parsed=shape.parse(so_far.text))
-            except ValueError as error:
-                if reasks == REASKS or so_far.finish_reason != "stop":
-                    raise invalid(so_far, error) from error
-                more = asking_again(so_far, error)
-            call = replace(call, request=replace(call.request, messages=call.request.messages + more))
-        raise AssertionError("the loop returns or raises")
-
-    def _worked(
-        self, call: Call, shape: Shape | None, tools: dict[str, Any], max_rounds: int, connect: Any
-    ) -> Flow[ChatResponse]:
-        so_far: ChatResponse | None = None
-        for _ in range(max_rounds):
-            so_far = together(so_far, (yield from self._answered(call, shape, connect)))
-            messages = (*call.request.messages, so_far.message)
-            if not so_far.tool_calls:
-                return replace(so_far, transcript=messages)
-            results: list[Message] = []
-            for asked in so_far.tool_calls:
-                results.append((yield from ran(tools.get(asked.name), asked)))
-            call = replace(call, request=replace(call.request, messages=(*messages, *results)))
-        raise ToolsUnfinished(max_rounds, so_far, call.request.messages)
+            return answered(self._line, call, shape, connect)
+        return passage.chat(lambda: answered(self._line, call, shape, connect))
 
     def _embedded(self, texts: list[str], dimensions: int | None, tag: str, connect: Any) -> Flow[Embeddings]:
         if not texts:
@@ -411,34 +346,7 @@ class LLMClient:
         row = self._row()
         if self._given_model and (row is None or row.kind == "embedding"):
             return self._given_model
-        return registry.model(FAMILY.get(self.provider, self.provider), "embedding")
-
-
-class ToolsUnfinished(LabkitError):
-    """The model still asked for tools when its rounds were up. `response` is its last, `transcript` every turn."""
-
-    def __init__(self, rounds: int, response: ChatResponse | None, transcript: tuple[Message, ...]) -> None:
-        super().__init__(f"The model still asks for tools after {rounds} rounds: see `transcript`, or allow more.")
-        self.response = response
-        self.transcript = transcript
-
-
-FAMILY = {"azure": "openai", "compatible": "self-hosted"}
-"""Whose models a provider serves, where the name differs from the registry's."""
-
-
-def _resolved(provider: str | None, model: str | None) -> tuple[str, str | None]:
-    """Provider, and the model if one was named.
-
-    >>> _resolved("openai/some-model", None), _resolved(None, None)
-    (('openai', 'some-model'), ('openai', None))
-    """
-    head, slash, tail = (provider or model or "").partition("/")
-    if slash and tail and adapters.known(head):
-        return head, tail
-    if provider is None:
-        provider = "openai" if model is None else _maker(model)
-    return provider, model
+        return registry.model(family(self.provider), "embedding")
 
 
 def _cache(wanted: ResponseCache | Path | str | bool | None) -> ResponseCache | None:
@@ -449,34 +357,3 @@ def _cache(wanted: ResponseCache | Path | str | bool | None) -> ResponseCache | 
     from labkit.caching.response_cache import shared
 
     return shared(None if wanted is True else wanted)
-
-
-def _default_model(provider: str, tier: str) -> str:
-    """The course's model of a provider and tier."""
-    if provider == "litellm":
-        return f"openai/{registry.model('openai', tier)}"
-    provider = adapters.ALIASES.get(provider, provider)
-    return registry.model(FAMILY.get(provider, provider), tier)
-
-
-def _maker(model: str) -> str:
-    """Whose model this is."""
-    provider = registry.find(model).provider
-    return "compatible" if provider == "self-hosted" else provider
-
-
-def _checked(params: Params) -> dict[str, Any]:
-    """The parameters that say something.
-
-    Raises:
-        UserError: a name that is no parameter; it offers a close one.
-    """
-    for name in params.keys() - Params.__annotations__.keys():
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, CallParams.__annotations__, n=1)
-        raise UserError(
-            f"{name!r} is no parameter of LLMClient{f'; did you mean {close[0]!r}?' if close else '.'} "
-            "What only one provider knows goes into extra={...}, in the words of its SDK."
-        )
-    return {name: value for name, value in params.items() if value is not None}

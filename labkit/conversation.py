@@ -16,7 +16,8 @@ from labkit.chat import ChatResponse, Message
 from labkit.errors import UserError
 
 if TYPE_CHECKING:
-    from labkit.client import LLMClient, Params
+    from labkit.client import LLMClient
+    from labkit.params import Params
 
 
 class Conversation:

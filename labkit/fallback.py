@@ -21,10 +21,11 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from labkit.chat import ChatResponse, Messages
-from labkit.client import CallParams, LLMClient
+from labkit.client import LLMClient
 from labkit.errors import CallError, Overloaded, RateLimited, TransportError, UserError
 from labkit.flow import Do, Flow, arun, run
 from labkit.pacing.breaker import Breaker
+from labkit.params import CallParams
 from labkit.streams import AsyncChatStream, ChatStream
 
 OUTAGE: tuple[type[CallError], ...] = (TransportError, Overloaded, RateLimited)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from labkit.batching.lines import Rows
-    from labkit.client import LLMClient, Params
+    from labkit.client import LLMClient
+    from labkit.params import Params
     from labkit.structured import Schema
 
 

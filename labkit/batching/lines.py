@@ -110,7 +110,7 @@ def _rows(rows: Any) -> Iterable[Any]:
 
 def _check_columns(names: Sequence[str]) -> None:
     """A column of something else is said once, and not once a line."""
-    from labkit.client import Params
+    from labkit.params import Params
 
     known = {*ROW, *Params.__annotations__} - {*OF_THE_BATCH}
     if strange := [name for name in names if name not in known]:

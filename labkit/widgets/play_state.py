@@ -14,8 +14,9 @@ from typing import Any
 
 from labkit import adapters, capabilities, registry
 from labkit.chat import ChatRequest, ChatResponse, Message
-from labkit.client import LLMClient, Params
+from labkit.client import LLMClient
 from labkit.errors import LabkitError, UserError
+from labkit.params import Params
 from labkit.usage import Usage
 from labkit.widgets.sdk_code import SPELLINGS, sdk_code
 

@@ -9,9 +9,9 @@ import pytest
 import labkit as lk
 from labkit import LLMClient
 from labkit.chat import ToolCall, ToolSpec
-from labkit.client import ToolsUnfinished
 from labkit.errors import UserError
 from labkit.flow import run
+from labkit.rounds import ToolsUnfinished
 from labkit.tools import ran, spec
 
 PROVIDERS = ("openai", "anthropic", "gemini", "bedrock")
