@@ -2,7 +2,7 @@
 
     import labkit as lk
     tickets = lk.datasets.load("tickets")                        # held out: 294 rows, columns label and text
-    small = lk.datasets.load("tickets", split="seen")            # 36 rows to write a prompt with
+    known = lk.datasets.load("tickets", split="seen")            # 36 rows to write a prompt with
 
 `sentiment` (reviews: positive, negative), `tickets` (six queues of a shop's support), `notices` (who, which
 organisation, where, when, how much) and `queries` (a log of questions, `same_as` numbers those that want one answer).
