@@ -27,6 +27,8 @@ CLAIMED = {
     "07": {f"C{n}" for n in range(1, 9)},
     "08": {*(f"D{n}" for n in range(1, 9)), "E8"},
     "09": {f"E{n}" for n in range(1, 8)},
+    "10": {f"F{n}" for n in range(1, 7)},
+    "11": {f"G{n}" for n in range(1, 6)},
 }
 """Curriculum ids that a lesson must claim, by its number."""
 OTHER_TAGS = {"raises-exception", "nbval-ignore-output"}
