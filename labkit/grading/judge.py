@@ -117,8 +117,14 @@ class Judge:
         if self._server is None:
             self._server = LabServer()
         if self._warm is None:
-            port, number = self._server.port, self._number
-            self._warm = ForkServer(self._tier, limits, port=port, number=number, modules=self._modules)
+            self._warm = ForkServer(
+                self._tier,
+                limits,
+                port=self._server.port,
+                number=self._number,
+                modules=self._modules,
+                rehearsal=self._server.environment(self._server.new_key()),
+            )
         return self._server, self._warm
 
     def _discard(self) -> None:

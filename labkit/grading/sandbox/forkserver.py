@@ -46,10 +46,27 @@ class SandboxFailed(ServerError):
 
 
 class ForkServer:
-    """A warm process and the submission that runs from it."""
+    """A warm process and the submission that runs from it.
+
+    Args:
+        port: of the lab server.
+        number: tells apart the users of several fork servers' submissions.
+        modules: imported before the first submission.
+        rehearsal: environment for the first calls to the lab server, made before the first submission; None for none.
+
+    Raises:
+        SandboxFailed: it does not start.
+    """
 
     def __init__(
-        self, tier: Tier, limits: Limits, *, port: int, number: int = 0, modules: Sequence[str] = MODULES
+        self,
+        tier: Tier,
+        limits: Limits,
+        *,
+        port: int,
+        number: int = 0,
+        modules: Sequence[str] = MODULES,
+        rehearsal: Mapping[str, str] | None = None,
     ) -> None:
         self.tier, self.limits = tier, limits
         self._serial = 0
@@ -71,7 +88,7 @@ class ForkServer:
         theirs.close()
         read = bubblewrap.readable()
         self._tell({"modules": list(modules), "limits": limits.as_dict(), "tier": tier, "home": home, "read": read,
-                    "port": port})  # fmt: skip
+                    "port": port, "rehearsal": dict(rehearsal or {})})  # fmt: skip
         self.versions: Mapping[str, str] = self._hear(READY_SECONDS, "ready")["ready"]
 
     def open(self, environment: Mapping[str, str]) -> Work:

@@ -5,7 +5,7 @@
 It is started inside the sandbox and runs no code of a student's. The descriptor is a socket to the grader that keeps
 message boundaries:
 
-    <- {"modules": [...], "limits": {...}, "tier": ..., "home": ..., "read": [...], "port": ...}      once, first
+    <- {"modules": [...], "limits": {...}, "tier": ..., "home": ..., "read": [...], ...}       once, first: see Setup
     -> {"ready": {"python": "3.11.7", ...}}
     <- {"start": 1, "uid": 1000001, "environment": {...}}      with two descriptors: the talk, and where output goes
     -> {"started": 1}, or {"failed": "why"}: the grader's trouble, not the student's
@@ -30,6 +30,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from typing import Any, Never
 from labkit.grading.sandbox import kernel, landlock, seccomp
 from labkit.grading.sandbox.limits import Limits
 from labkit.grading.sandbox.pupil import Pupil, fresh_streams, make_shell
+from labkit.grading.sandbox.rehearsal import one_certificate, rehearse
 from labkit.grading.sandbox.tiers import Tier
 
 WATCH_SECONDS = 0.25
@@ -59,6 +61,8 @@ class Setup:
     read: list[str]
     port: int
     """Of the lab server."""
+    rehearsal: dict[str, str]
+    """Environment for first calls to the lab server; empty for none."""
 
 
 class Warm:
@@ -73,10 +77,17 @@ class Warm:
         self._excess = ""
         self._home = setup.home
         self._spare = 0
+        self._certificate: Mapping[str, str] = {}
 
     def serve(self) -> None:
         """Import, report, then start and end submissions until the grader goes away."""
         versions = warm_up(self._setup.modules)
+        path = Path(self._setup.home).parent / "certificate.pem"
+        self._certificate = one_certificate(path)
+        self._setup.read.append(str(path))
+        os.environ.update(self._certificate)
+        if self._setup.rehearsal:
+            rehearse(self._setup.rehearsal)
         self._shell = make_shell()
         gc.collect()
         gc.freeze()
@@ -145,7 +156,7 @@ class Warm:
         """In the fork of the fork: put on the chains, then run what the grader sends."""
         try:
             _rearrange_descriptors(talk, output)
-            _settle_down(self._setup, self._home, uid, message["environment"])
+            _settle_down(self._setup, self._home, uid, {**self._certificate, **message["environment"]})
             stream = socket.socket(fileno=3)
             steps, replies = stream.makefile("rb"), stream.makefile("wb")
             Pupil(self._shell, steps, replies, self._setup.limits.reply_bytes).serve()
