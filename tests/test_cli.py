@@ -15,6 +15,7 @@ import pytest
 
 import labkit
 from labkit import daemon, registry
+from labkit.cli import COMMANDS
 from labkit.settings import load
 
 
@@ -36,7 +37,7 @@ def serving(lab_home: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_help_names_every_command_and_what_it_is_for() -> None:
     text = labkit_command("--help").stdout
-    for command in ("serve", "status", "stop", "doctor", "models", "prices", "release"):
+    for command in COMMANDS:
         assert f"\n  {command} " in text
         assert labkit_command(command, "--help").returncode == 0
     assert labkit_command("--version").stdout == f"labkit {labkit.__version__}\n"
