@@ -42,6 +42,8 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         """Wait for lab seconds, however the clock is moved meanwhile."""
         until = self.now() + seconds
+        if asyncio.current_task() is None:  # a request that was begun at once: it goes on as a task (see cycle.py)
+            await asyncio.sleep(0)
         while (left := until - self.now()) > 0:
             if self._moved is None:
                 self._moved = asyncio.Event()

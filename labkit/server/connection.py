@@ -9,9 +9,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from labkit.server.cycle import LabCycle, begin
 
 LARGEST_HEAD = 64 * 1024
 """Bytes of request line and headers together."""
@@ -41,6 +47,9 @@ class LabHttp(HttpToolsProtocol):
     _large = False
     """The piece at hand is so large that the head in it has to be measured."""
     _refused = False
+    _reading = False
+    _begun: tuple[RequestResponseCycle, Any] | None = None
+    """A request whose head has come, with the application; it begins when all that came with it is read."""
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -57,7 +66,12 @@ class LabHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         before = self._half
         self._large = len(data) + before > LARGEST_HEAD
+        self._reading = True
         super().data_received(data)
+        self._reading = False
+        if self._begun is not None:
+            (cycle, app), self._begun = self._begun, None
+            begin(cycle.run_asgi(app), self._as_task)
         if self._half:  # 1 or more since a message has begun, 0 since its head is complete
             self._half = before + len(data)
             if self._half > LARGEST_HEAD:
@@ -70,16 +84,43 @@ class LabHttp(HttpToolsProtocol):
             self._forget_deadline()
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
         self._half = self._half or 1
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
         self._half = 0
         if self._large and len(self.url) + sum(len(k) + len(v) + 4 for k, v in self.headers) > LARGEST_HEAD:
             self._refused = True
             raise HeadTooLarge
-        super().on_headers_complete()
-        self.scope["labkit.abort"] = self._abort  # type: ignore[typeddict-unknown-key]
+        url, parser = httptools.parse_url(self.url), self.parser
+        path = url.path.decode("ascii")
+        self.scope = {  # type: ignore[typeddict-item]  # what the application reads of it
+            "type": "http",
+            "method": parser.get_method().decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "query_string": url.query or b"",
+            "headers": self.headers,
+            "labkit.abort": self._abort,
+        }
+        before = self.cycle
+        self.cycle = LabCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=parser.get_http_version() != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:  # pipelined: it waits for the answer before it
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def send_400_response(self, msg: str) -> None:
         """What the parser's refusal leads to, ours among them."""
@@ -87,6 +128,18 @@ class LabHttp(HttpToolsProtocol):
             self._refuse_head()
         else:
             super().send_400_response(msg)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """At once, after this piece; one that had to wait for the answer before it begins as a task."""
+        if self._reading and self._begun is None:
+            self._begun = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _as_task(self, rest: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(rest)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def _refuse_head(self) -> None:
         self._half = 0

@@ -256,10 +256,13 @@ class Exchange:
                 self._first_frame()
                 yield frame
             return
-        while chunk := b"".join(islice(frames, FRAMES_A_WRITE)):  # no step of ours for each frame
+        whole = False
+        while not whole and (chunk := list(islice(frames, FRAMES_A_WRITE))):  # no step of ours for each frame
+            whole = len(chunk) < FRAMES_A_WRITE
             self._first_frame()
-            yield chunk
-            await asyncio.sleep(0)
+            yield b"".join(chunk)
+            if not whole:
+                await asyncio.sleep(0)
 
     async def _each(self, items: Iterator[Item]) -> AsyncIterator[Item]:
         """Items of a generation: taken here with a breath now and then, in a thread if they may be long in coming."""

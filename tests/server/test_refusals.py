@@ -94,7 +94,7 @@ def test_openai_context_exceeded(tenant):
 
 
 ANTHROPIC_BAD = [
-    ({"max_tokens": 0}, "max_tokens: Input should be greater than or equal to 1"),
+    ({"max_tokens": -1}, "max_tokens: Input should be greater than or equal to 0"),
     ({"max_tokens": None}, "max_tokens: Field required"),
     ({"max_tokens": 10**9}, "max_tokens: 1000000000 > "),
     ({"max_tokens": "many"}, "max_tokens: Input should be a valid integer"),
