@@ -149,9 +149,10 @@ class Run:
             return
 
     async def _answer(self, cell: Cell) -> ChatResponse:
+        params: dict[str, Any] = {**cell.params, "tag": self.tag, "cache": False}  # a repeat is an answer of its own
         if self.grid.stream:
-            return await cell.client.astream(cell.prompt.messages, tag=self.tag, **cell.params).read()
-        return await cell.client.achat(cell.prompt.messages, tag=self.tag, **cell.params)
+            return await cell.client.astream(cell.prompt.messages, **params).read()
+        return await cell.client.achat(cell.prompt.messages, **params)
 
     async def _money(self, error: BudgetExceeded) -> None:
         """Wait until a call has given back what it held and did not need; stop when none is under way."""

@@ -13,6 +13,7 @@ import labkit as lk
 from labkit.budget import Budget
 from labkit.errors import UserError
 from labkit.experiments import NotConfirmed, StoreWarning, Sweep, SweepStopped
+from labkit.session import Session
 
 pytestmark = pytest.mark.usefixtures("session")
 
@@ -184,3 +185,11 @@ def test_only_the_asked_parameters_are_columns() -> None:
     frame = lk.sweep("What is an API?", MODEL, max_tokens=5, system=["Be brief.", None])
     assert {"system", "max_tokens"} <= set(frame.columns) and "top_p" not in frame.columns
     assert frame["system"].isna().sum() == 1 and math.isfinite(frame["latency_s"].sum())
+
+
+def test_repeats_on_a_client_with_a_cache_are_answers_of_their_own(session: Session) -> None:
+    client = lk.LLMClient("openai", tier="sampling", cache="memory", temperature=0)
+    client.chat("Hello")
+    frame = lk.sweep(["Hello"], models=[client], repeats=3, progress=False)
+    assert len(frame) == 3 and client.cache is not None and client.cache.statistics.hits == 0
+    assert (frame["cost_usd"] > 0).all()
