@@ -8,6 +8,7 @@ that its code cannot lift its own limits or clear its own journal.
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,10 +27,13 @@ from labkit.grading.results import SubmissionResult
 from labkit.grading.run import run_task
 from labkit.grading.sandbox.forkserver import MODULES, ForkServer
 from labkit.grading.sandbox.limits import Limits
+from labkit.grading.sandbox.spare import SpareServer
 from labkit.grading.sandbox.tiers import Tier
 from labkit.grading.sitting import Sitting
 from labkit.grading.tasks import Task, load_tasks
 
+FORKS = hasattr(os, "pidfd_open")
+"""Linux. Elsewhere a process that has loaded half the SDKs cannot be forked safely, or not at all."""
 ATTEMPTS = 3
 """How often a submission is tried when the grader's own parts fail."""
 
@@ -40,14 +44,17 @@ class Judge:
     Args:
         number: tells apart the users that submissions of several judges on one machine run as.
         modules: what the warm process imports.
+        forks: whether submissions are forks of one process, or each has one that waits for it.
     """
 
-    def __init__(self, tier: Tier, *, number: int = 0, modules: Sequence[str] = MODULES) -> None:
-        self._tier, self._number, self._modules = tier, number, modules
+    def __init__(
+        self, tier: Tier, *, number: int = 0, modules: Sequence[str] = MODULES, forks: bool = FORKS
+    ) -> None:
+        self._tier, self._number, self._modules, self._forks = tier, number, modules, forks
         self._folder = tempfile.TemporaryDirectory(prefix="labkit-checks-")
         self._tasks: dict[str, dict[str, Task]] = {}
         self._server: LabServer | None = None
-        self._warm: ForkServer | None = None
+        self._warm: ForkServer | SpareServer | None = None
 
     def grade(self, job: Job) -> SubmissionResult:
         """The result of one submission. What fails is the student's, or it is tried again with new parts."""
@@ -111,11 +118,13 @@ class Judge:
             versions={**warm.versions, "labkit": __version__},
         )
 
-    def _parts(self, limits: Limits) -> tuple[LabServer, ForkServer]:
+    def _parts(self, limits: Limits) -> tuple[LabServer, ForkServer | SpareServer]:
         if self._warm is not None and self._warm.limits != limits:
             self._discard()
         if self._server is None:
             self._server = LabServer()
+        if self._warm is None and not self._forks:
+            self._warm = SpareServer(limits, modules=self._modules)
         if self._warm is None:
             self._warm = ForkServer(
                 self._tier,

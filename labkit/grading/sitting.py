@@ -15,6 +15,7 @@ from labkit.grading.results import CellResult
 from labkit.grading.sandbox.channel import Gone, NoReply
 from labkit.grading.sandbox.forkserver import ForkServer, Work
 from labkit.grading.sandbox.limits import MIB
+from labkit.grading.sandbox.spare import SpareServer, SpareWork
 from labkit.grading.submitted import Runnable
 from labkit.grading.workspace import Outcome, Step, Trouble
 
@@ -32,7 +33,7 @@ class Sitting:
 
     def __init__(
         self,
-        server: ForkServer,
+        server: ForkServer | SpareServer,
         cells: Sequence[Runnable],
         environment: Mapping[str, str],
         *,
@@ -43,7 +44,7 @@ class Sitting:
         self._before, self._after = before_replay, after_replay
         self._limits = server.limits
         self._deadline = time.monotonic() + self._limits.total_seconds
-        self._work: Work | None = None
+        self._work: Work | SpareWork | None = None
         self._starts = 0
         self._broken_cells: set[int] = set()
         """Indices of cells that are not run again."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-import select
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -48,7 +50,9 @@ class Grader:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
         )
-        self._held = b""
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, name="labkit-grader-results", daemon=True)
+        self._reader.start()
         self._tell({"limits": (limits or Limits()).as_dict(), "modules": list(modules)})
 
     def grade(self, job: Job) -> SubmissionResult:
@@ -63,17 +67,17 @@ class Grader:
 
     def close(self) -> None:
         """End it and all that it started."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None and not stream.closed:
-                try:
-                    stream.close()
-                except BrokenPipeError:
-                    continue
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join(1)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._log.close()
 
     def __enter__(self) -> Self:
@@ -98,17 +102,20 @@ class Grader:
             raise GraderFailed(self._why(str(error))) from None
 
     def _hear(self, seconds: float) -> bytes:
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
-        while b"\n" not in self._held:
-            if not select.select([descriptor], [], [], seconds)[0]:
-                raise GraderFailed(self._why(f"no result in {seconds:g} seconds"))
-            data = os.read(descriptor, 1 << 16)
-            if not data:
-                raise GraderFailed(self._why("it ended"))
-            self._held += data
-        line, _, self._held = self._held.partition(b"\n")
+        try:
+            line = self._lines.get(timeout=seconds)
+        except queue.Empty:
+            raise GraderFailed(self._why(f"no result in {seconds:g} seconds")) from None
+        if not line.endswith(b"\n"):
+            raise GraderFailed(self._why("it ended"))
         return line
+
+    def _read(self) -> None:
+        """In a thread, since Windows cannot wait for a pipe with a time limit."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(b"")
 
     def _why(self, reason: str) -> str:
         self._log.seek(0)

@@ -41,13 +41,13 @@ def enclosed(command: list[str]) -> list[str]:
     """The command where only `readable()` exists, and an empty home and /tmp in memory."""
     words = [_bwrap(), "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     words += ["--die-with-parent", "--new-session", "--clearenv", *_environment(), *_rights()]
+    words += ["--dev", "/dev", "--proc", "/proc", "--size", str(WARM_DISK_BYTES), "--tmpfs", "/tmp", "--dir", HOME]
     parents = (str(parent) for path in readable() for parent in reversed(Path(path).parents[:-1]))
     for folder in dict.fromkeys(parents):
         words += ["--perms", "0755", "--dir", folder]  # else its own user could not pass through
     for path in readable():
         link = os.path.islink(path)
         words += ["--symlink", os.readlink(path), path] if link else ["--ro-bind", path, path]
-    words += ["--dev", "/dev", "--proc", "/proc", "--size", str(WARM_DISK_BYTES), "--tmpfs", "/tmp", "--dir", HOME]
     return [*words, "--chdir", "/tmp", "--", *command]
 
 
@@ -65,8 +65,15 @@ def warm_environment() -> dict[str, str]:
         "MPLBACKEND": "agg",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **_from_checkout(),
         **ALWAYS,
     }
+
+
+def _from_checkout() -> dict[str, str]:
+    """Where labkit is, when it is not installed."""
+    folder = str(Path(__file__).parents[3])
+    return {} if "site-packages" in folder else {"PYTHONPATH": folder}
 
 
 def _environment() -> Iterator[str]:

@@ -77,7 +77,7 @@ class Channel:
                 self._read_output()
             if self._talk.fileno() in ready and (answers := self._read_answers()):
                 self.drain()
-                return self._the_one(answers)
+                return the_answer(answers, self._asked)
         self.drain()
         raise NoReply
 
@@ -112,8 +112,14 @@ class Channel:
         except BrokenFrame as broken:
             raise Gone(f"its process sent {broken}") from None
 
-    def _the_one(self, answers: list[Any]) -> dict[str, Any]:
-        [answer] = answers if len(answers) == 1 else [None]
-        if not isinstance(answer, dict) or answer.pop("id", None) != self._asked:
-            raise Gone("its process talked out of turn")
-        return answer
+
+def the_answer(answers: list[Any], asked: int) -> dict[str, Any]:
+    """The one answer to the question with this number.
+
+    Raises:
+        Gone: there are others, or it has another form.
+    """
+    [answer] = answers if len(answers) == 1 else [None]
+    if not isinstance(answer, dict) or answer.pop("id", None) != asked:
+        raise Gone("its process talked out of turn")
+    return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,3 +35,31 @@ class Limits:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def impose(self) -> None:
+        """Limit this process, as far as its system can. The memory of all together is watched from outside."""
+        try:
+            import resource
+        except ImportError:  # Windows
+            return
+        address_space = _address_space() + 2 * self.memory_bytes
+        seconds = int(self.total_seconds) + 5
+        for name, value in (
+            ("RLIMIT_AS", address_space),
+            ("RLIMIT_CPU", seconds),
+            ("RLIMIT_CORE", 0),
+            ("RLIMIT_FSIZE", self.disk_bytes),
+            ("RLIMIT_NOFILE", self.open_files),
+            ("RLIMIT_NPROC", self.processes),
+            ("RLIMIT_MSGQUEUE", 0),
+        ):
+            if hasattr(resource, name):
+                with suppress(ValueError, OSError):  # a lower one is in force already, or macOS knows none
+                    resource.setrlimit(getattr(resource, name), (value, value))
+
+
+def _address_space() -> int:
+    """Bytes of address space that this process has already; 0 where there is no /proc."""
+    with suppress(OSError), open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * 4096
+    return 0

@@ -12,7 +12,9 @@ from __future__ import annotations
 import io
 import os
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any, BinaryIO
 
@@ -22,6 +24,8 @@ from labkit.grading.sandbox.frames import packed, receive
 from labkit.grading.workspace import Workspace
 
 LONGEST_ERROR = 300
+FROM_ENVIRONMENT = ("LC_ALL", "LANG", "TZ", "SYSTEMROOT")
+"""Kept from the grader's environment."""
 
 
 def make_shell() -> Any:
@@ -117,3 +121,13 @@ def fresh_streams() -> None:
         stream = io.TextIOWrapper(raw, "utf-8", "backslashreplace", line_buffering=True)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+
+
+def set_environment(home: str, environment: Mapping[str, str]) -> None:
+    """The submission's own environment, and nothing of the grader's."""
+
+    kept = {name: os.environ[name] for name in FROM_ENVIRONMENT if name in os.environ}
+    os.environ.clear()
+    os.environ.update({"HOME": home, "TMPDIR": f"{home}/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin", **kept})
+    os.environ.update({"LABKIT_HOME": f"{home}/.labkit", **environment})
+    tempfile.tempdir = None

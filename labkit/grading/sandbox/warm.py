@@ -19,11 +19,8 @@ user of its own where the grader is root, and then gives up every right to more.
 from __future__ import annotations
 
 import gc
-import importlib
-import importlib.metadata
 import json
 import os
-import resource
 import select
 import shutil
 import signal
@@ -38,15 +35,13 @@ from typing import Any, Never
 
 from labkit.grading.sandbox import kernel, landlock, seccomp
 from labkit.grading.sandbox.limits import Limits
-from labkit.grading.sandbox.pupil import Pupil, fresh_streams, make_shell
-from labkit.grading.sandbox.rehearsal import one_certificate, rehearse
+from labkit.grading.sandbox.pupil import Pupil, fresh_streams, make_shell, set_environment
+from labkit.grading.sandbox.rehearsal import one_certificate, rehearse, warm_up
 from labkit.grading.sandbox.tiers import Tier
 
 WATCH_SECONDS = 0.25
 """Between looks at the memory of a submission."""
 MESSAGE_BYTES = 65_536
-VERSIONS_OF = ("openai", "anthropic", "google-genai", "litellm", "boto3", "httpx", "pandas", "ipython")
-FROM_ENVIRONMENT = ("LC_ALL", "LANG", "TZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,19 +191,6 @@ class Warm:
             self._control.send(json.dumps(message).encode())
 
 
-def warm_up(modules: list[str]) -> dict[str, str]:
-    """Import what there is of these modules. Returns the versions of what a grade depends on."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # two seconds of parsers for URI formats
-    for name in modules:
-        with suppress(ImportError):
-            importlib.import_module(name)
-    found = {"python": sys.version.split()[0]}
-    for name in VERSIONS_OF:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
-
-
 # --- What a submission is enclosed in --------------------------------------------------------------------------------
 
 
@@ -258,8 +240,8 @@ def _settle_down(setup: Setup, home: str, uid: int | None, environment: dict[str
     """Give up rights one after the other; after the last line nothing here can be taken back."""
     fresh_streams()
     os.setsid()
-    _set_environment(home, environment)
-    _set_limits(setup.limits)
+    set_environment(home, environment)
+    setup.limits.impose()
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -276,34 +258,6 @@ def _settle_down(setup: Setup, home: str, uid: int | None, environment: dict[str
     if seccomp.available():
         own = None if enclosed or landlock.abi() >= landlock.SCOPES_FROM else os.getpid()
         seccomp.restrict(only_signal=own)
-
-
-def _set_environment(home: str, environment: dict[str, str]) -> None:
-    import tempfile
-
-    kept = {name: os.environ[name] for name in FROM_ENVIRONMENT if name in os.environ}
-    os.environ.clear()
-    os.environ.update({"HOME": home, "TMPDIR": f"{home}/tmp", "PATH": "/usr/local/bin:/usr/bin:/bin", **kept})
-    os.environ.update({"LABKIT_HOME": f"{home}/.labkit", **environment})
-    tempfile.tempdir = None
-
-
-def _set_limits(limits: Limits) -> None:
-    """Limits of one process. The memory of all together is watched from outside, their number by the kernel."""
-    address_space = _kilobytes("/proc/self/status", "VmSize:") * 1024 + 2 * limits.memory_bytes
-    seconds = int(limits.total_seconds) + 5
-    for name, value in (
-        ("RLIMIT_AS", address_space),
-        ("RLIMIT_CPU", seconds),
-        ("RLIMIT_CORE", 0),
-        ("RLIMIT_FSIZE", limits.disk_bytes),
-        ("RLIMIT_NOFILE", limits.open_files),
-        ("RLIMIT_NPROC", limits.processes),
-        ("RLIMIT_MSGQUEUE", 0),
-    ):
-        if hasattr(resource, name):
-            with suppress(ValueError, OSError):  # a lower hard limit is in force already, or macOS has no such limit
-                resource.setrlimit(getattr(resource, name), (value, value))
 
 
 # --- Memory and processes as /proc tells them ------------------------------------------------------------------------

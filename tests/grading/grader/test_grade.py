@@ -125,6 +125,13 @@ def test_a_part_that_dies_is_replaced(judge: Judge, job: Callable[..., Job], han
     assert (result.earned, result.attempts) == (4, 2)
 
 
+def test_without_forks_the_grades_are_the_same(job: Callable[..., Job], handed_in: Any, modules: Any) -> None:
+    with Judge(Tier.limits, modules=modules, forks=False) as judge:
+        honest, breaks = handed_in(), handed_in("import os\nos._exit(0)", double="def double(x):\n    return 0")
+        results = [judge.grade(job(work, f"{n}.ipynb")) for n, work in enumerate((honest, breaks, honest))]
+    assert [(r.earned, r.restarts, r.attempts) for r in results] == [(4, 0, 1), (2, 1, 1), (4, 0, 1)]
+
+
 def test_a_weak_sandbox_is_refused_unless_allowed(run: Callable[..., Run]) -> None:
     with pytest.raises(WeakSandbox, match="--allow-weak-sandbox"):
         run(tier=Tier.limits)

@@ -16,6 +16,7 @@ from labkit.grading.sandbox import tiers
 from labkit.grading.sandbox.channel import Gone, NoReply
 from labkit.grading.sandbox.forkserver import ForkServer, SandboxFailed, Work
 from labkit.grading.sandbox.limits import MIB, Limits
+from labkit.grading.sandbox.spare import SpareServer, SpareWork
 from labkit.grading.sandbox.tiers import Tier
 
 LIMITS = Limits(memory_bytes=256 * MIB, output_bytes=1_000, reply_bytes=10_000, open_files=64, processes=24)
@@ -28,10 +29,14 @@ def lab_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-@pytest.fixture(scope="module", params=tiers.available(), ids=str)
-def warm(request: pytest.FixtureRequest, lab_port: int) -> Iterator[ForkServer]:
-    with ForkServer(request.param, LIMITS, port=lab_port, modules=["IPython"]) as server:
-        yield server
+@pytest.fixture(scope="module", params=[*tiers.available(), "spare"], ids=str)
+def warm(request: pytest.FixtureRequest, lab_port: int) -> Iterator[ForkServer | SpareServer]:
+    if request.param == "spare":
+        with SpareServer(LIMITS, modules=["IPython"]) as server:
+            yield server
+    else:
+        with ForkServer(request.param, LIMITS, port=lab_port, modules=["IPython"]) as server:
+            yield server
 
 
 @pytest.fixture
@@ -109,6 +114,8 @@ def test_memory_has_a_limit(work: Work) -> None:
 
 
 def test_memory_of_all_processes_together_has_a_limit(work: Work) -> None:
+    if isinstance(work, SpareWork):
+        pytest.skip("nobody watches the memory of a process that was not forked")
     fork = "import os, time\nfor _ in range(4):\n    if not os.fork():\n        x = bytearray(100 * 2**20)\n"
     with pytest.raises(Gone):
         cell(work, f"{fork}        time.sleep(30)\ntime.sleep(30)", seconds=20)
