@@ -1,8 +1,8 @@
 # Made by `labkit release` from solutions/checks/ex06.py. Edit that file, not this one.
 """Checks of exercise 06, "One interface". Read them beside the notebook of the same number.
 
-Probe inputs come from `answer.rng`. What counts is what reached the lab server, provider by provider, and what came back
-to the caller. Whether a request was made with an SDK, with LiteLLM or by hand is judged nowhere but in its shape.
+Probe inputs come from `answer.rng`. What counts is what reached the lab server, provider by provider, and what came
+back to the caller. Whether a request was made with an SDK, with LiteLLM or by hand is judged nowhere but in its shape.
 """
 
 from collections.abc import Mapping
@@ -353,8 +353,8 @@ def ranked(answer: Answer, table: dict[str, dict[str, float]], weights: dict[str
     expect(got, "what `rank` returned", type_=list)
     if not all(isinstance(pair, list) and len(pair) == 2 for pair in got):
         fail("`rank` returned something other than [name, score] pairs")
-    names = [name for name, _ in got]
-    expect(names, f"the names, best first, for the weights {weights}", is_=sorted(wanted, key=wanted.get, reverse=True))
+    best_first = sorted(wanted, key=wanted.__getitem__, reverse=True)
+    expect([name for name, _ in got], f"the names, best first, for the weights {weights}", is_=best_first)
     for name, score in got:
         expect(score, f"the score of {name!r}", at_least=wanted[name] - 1e-6, at_most=wanted[name] + 1e-6)
 
