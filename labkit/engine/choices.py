@@ -16,7 +16,10 @@ NAMED = 3.0
 """What a value gains that the text names."""
 TOPICAL = 5.0
 """Factor on the similarity of a value and the text."""
-UNDECIDED = ("unknown", "other", "none", "unspecified", "neutral", "medium", "normal", "general", "not specified", "misc", "n/a")
+UNDECIDED = (
+    *("unknown", "other", "none", "unspecified", "neutral", "medium", "normal", "general", "not specified", "misc"),
+    "n/a",
+)
 """Values that stand for "the text does not say"."""
 _DEGREES: tuple[tuple[str, ...], ...] = (
     ("urgent", "critical", "highest", "emergency", "severe", "blocker", "p0", "immediate"),
@@ -25,24 +28,67 @@ _DEGREES: tuple[tuple[str, ...], ...] = (
     ("low", "minor", "lowest", "trivial", "p3"),
 )
 _URGENT = (
-    (re.compile(r"\b(?:urgent\w*|asap|immediately|emergency|right now|right away|critical|outage|cannot work|can't work|at once|today)\b|!!", re.I), 0),
-    (re.compile(r"\b(?:important|soon|important|as soon as|quickly|deadline|tomorrow|blocked|losing|serious\w*)\b", re.I), 1),
-    (re.compile(r"\b(?:no (?:rush|hurry)|whenever|when you (?:can|get|have)|not urgent|minor|low priority|some ?day|cosmetic|nice to have)\b", re.I), 3),
+    (
+        re.compile(
+            r"\b(?:urgent\w*|asap|immediately|emergency|right now|right away|critical|outage|cannot work|can't work|"
+            r"at once|today)\b|!!",
+            re.IGNORECASE,
+        ),
+        0,
+    ),
+    (
+        re.compile(
+            r"\b(?:important|soon|as soon as|quickly|deadline|tomorrow|blocked|losing|serious\w*)\b", re.IGNORECASE
+        ),
+        1,
+    ),
+    (
+        re.compile(
+            r"\b(?:no (?:rush|hurry)|whenever|when you (?:can|get|have)|not urgent|minor|low priority|some ?day|"
+            r"cosmetic|nice to have)\b",
+            re.IGNORECASE,
+        ),
+        3,
+    ),
 )
-_DEGREE_NAMES = frozenset("priority urgency severity importance level".split())
-_NEGATED = r"\b(?:not|no|never|without|isn't|aren't|wasn't|don't|doesn't|didn't|won't|cannot|can't|none|neither|nor|excluding|un)\b[^.,;!?\n]{0,18}$"
+"""Wording of haste, and the group of `_DEGREES` that it speaks for."""
+_DEGREE_NAMES = frozenset({"priority", "urgency", "severity", "importance", "level"})
+_NEGATED = (
+    r"\b(?:not|no|never|without|isn't|aren't|wasn't|don't|doesn't|didn't|won't|cannot|can't|none|neither|nor|excluding|un)"
+    r"\b[^.,;!?\n]{0,18}$"
+)
 _OPPOSITES = {
-    "stock": r"out of stock|sold out|unavailable|back-?order", "avail": r"unavailable|not available|sold out|fully booked",
-    "remot": r"on-?site|in[- ]person|office", "open": r"closed", "new": r"used|second-?hand|refurbished", "paid": r"unpaid|free|outstanding",
-    "activ": r"inactive|disabled|expired", "vegetarian": r"\bmeat|chicken|beef|pork|fish\b", "onlin": r"in person|on-?site|offline",
-    "urgent": r"not urgent|no rush|no hurry|whenever", "complet": r"incomplete|unfinished|pending", "refund": r"non-?refundable",
-}  # fmt: skip
-_MOODS = frozenset(stem(w) for w in "positive satisfied happy recommend recommended recommends liked good pleased favourable".split())
-_COMPLAINT = frozenset(stem(w) for w in "negative complaint unhappy dissatisfied angry bad upset".split())
-_SPAM = re.compile(r"\b(?:winner|prize|click here|free money|viagra|lottery|act now|limited offer|claim your|bitcoin|congratulations)\b", re.I)
+    "stock": r"out of stock|sold out|unavailable|back-?order",
+    "avail": r"unavailable|not available|sold out|fully booked",
+    "remot": r"on-?site|in[- ]person|office",
+    "open": r"closed",
+    "new": r"used|second-?hand|refurbished",
+    "paid": r"unpaid|free|outstanding",
+    "activ": r"inactive|disabled|expired",
+    "vegetarian": r"\bmeat|chicken|beef|pork|fish\b",
+    "onlin": r"in person|on-?site|offline",
+    "urgent": r"not urgent|no rush|no hurry|whenever",
+    "complet": r"incomplete|unfinished|pending",
+    "refund": r"non-?refundable",
+}
+"""By the beginning of a flag's stem: words that say that it is not so."""
+_GLAD = "positive satisfied happy recommend recommended recommends liked good pleased favourable"
+_SORRY = "negative complaint unhappy dissatisfied angry bad upset"
+_MOODS, _COMPLAINT = (frozenset(map(stem, words.split())) for words in (_GLAD, _SORRY))
+_SPAM = re.compile(
+    r"\b(?:winner|prize|click here|free money|viagra|lottery|act now|limited offer|claim your|bitcoin|"
+    r"congratulations)\b",
+    re.IGNORECASE,
+)
+_AUXILIARY = frozenset(
+    {"is", "has", "have", "was", "are", "can", "should", "does", "needs", "need", "requires", "in", "flag"}
+)
+"""Words of a flag's name that say nothing of what it is about: is_urgent, has_refund."""
 
 
-def enumeration(wanted: Wanted, values: Sequence[object], text: str, request: str, tier: str) -> tuple[list[float], float]:
+def enumeration(
+    wanted: Wanted, values: Sequence[object], text: str, request: str, tier: str
+) -> tuple[list[float], float]:
     """A weight for each value, and how much the text says about it (0 to 1)."""
     names = [value if isinstance(value, str) else str(value) for value in values]
     real = [n for n in names if n != "None"]
@@ -60,9 +106,9 @@ def enumeration(wanted: Wanted, values: Sequence[object], text: str, request: st
 
 def _scores(wanted: Wanted, names: Sequence[str], text: str, tier: str) -> tuple[list[float], bool]:
     """A score for each name, and whether any of them has support in the text."""
-    named = [NAMED * _named(name, text) for name in names]
-    if any(named):
-        return named, True
+    spoken = [NAMED * named(name, text) for name in names]
+    if any(spoken):
+        return spoken, True
     degrees = _by_degree(names, text) if set(wanted.words) & _DEGREE_NAMES or _are_degrees(names) else None
     if degrees:
         return degrees, True
@@ -78,7 +124,7 @@ def _prior(n: int, name: str) -> float:
     return 3.0 if name.lower().replace("_", " ") in UNDECIDED or name == "None" else 1 / (n + 1) ** 2
 
 
-def _named(name: str, text: str) -> float:
+def named(name: str, text: str) -> float:
     """How plainly a text names a value: 1 for its words, less for their stems, nothing behind a negation."""
     spoken = " ".join(words_of(name)) or name.lower()
     pattern = r"(?<![^\W_])" + r"[\s_-]+".join(map(re.escape, spoken.split())) + r"(?![^\W_])"
@@ -130,7 +176,7 @@ def _by_degree(names: Sequence[str], text: str) -> list[float] | None:
 
 def flag(wanted: Wanted, text: str, tier: str) -> tuple[float, float]:
     """How probably a flag is true, and how much the text says about it."""
-    words = [w for w in wanted.words if w not in ("is", "has", "have", "was", "are", "can", "should", "does", "needs", "need", "requires", "in", "flag")]
+    words = [w for w in wanted.words if w not in _AUXILIARY]
     stems = [stem(w) for w in words if w not in FUNCTION_WORDS] or [stem(w) for w in words]
     if set(stems) & (_MOODS | _COMPLAINT):
         p = sentiment.probability(text, tier)

@@ -24,7 +24,8 @@ from labkit.engine.manner import or_fenced
 from labkit.engine.ngrams import NGrams
 from labkit.engine.strict import StrictDecoder, compiled, open_strict, reading_of
 from labkit.engine.template import Template, sample
-from labkit.engine.tools import ToolDecoder, open_with_tools
+from labkit.engine.toolcalls import ToolDecoder
+from labkit.engine.tools import open_with_tools
 from labkit.sampling import Distribution
 from labkit.tokens import encoding
 

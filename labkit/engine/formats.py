@@ -40,8 +40,8 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "uri": _like(_URI),
     "uuid": lambda s: _like(r"[0-9a-fA-F-]{36}")(s) and _parses(UUID)(s),
 }
-_CHECKS |= {"idn-email": _CHECKS["email"], "idn-hostname": _CHECKS["hostname"], "iri": _CHECKS["uri"], "url": _CHECKS["uri"]}
-_CHECKS |= {"uri-reference": _CHECKS["uri"], "iri-reference": _CHECKS["uri"]}
+_CHECKS |= {"idn-email": _CHECKS["email"], "idn-hostname": _CHECKS["hostname"], "iri": _CHECKS["uri"]}
+_CHECKS |= {"url": _CHECKS["uri"], "uri-reference": _CHECKS["uri"], "iri-reference": _CHECKS["uri"]}
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "date": ("2026-01-15", "2026-03-02", "2026-06-30"),

@@ -10,10 +10,9 @@ import regex
 
 from labkit.engine.validity import TYPES, Schema, UnsupportedSchema, same
 
-_ANNOTATIONS = frozenset(
-    "title description default examples example $comment deprecated readOnly writeOnly $schema $id $defs definitions "
-    "discriminator contentMediaType contentEncoding xml externalDocs propertyOrdering".split()
-)
+_ADMITTING_ALL = """title description default examples example $comment deprecated readOnly writeOnly $schema
+$id $defs definitions discriminator contentMediaType contentEncoding xml externalDocs propertyOrdering"""
+_ANNOTATIONS = frozenset(_ADMITTING_ALL.split())
 _REFUSED = ("$dynamicRef", "$recursiveRef", "unevaluatedProperties", "unevaluatedItems")
 
 
@@ -53,8 +52,11 @@ def _both_types(first: str | list[str], second: str | list[str]) -> str | list[s
 
 def _both_properties(first: Mapping[str, Schema], second: Mapping[str, Schema]) -> dict[str, Schema]:
     # What a merge of two properties loses is found when the whole is checked: `merged` calls objects inexact then.
-    return {key: {"allOf": [first[key], second[key]]} if key in first and key in second else (first | second)[key]
-            for key in first | second}  # fmt: skip
+    either = {**first, **second}
+    return {
+        key: {"allOf": [first[key], second[key]]} if key in first and key in second else part
+        for key, part in either.items()
+    }
 
 
 _COMBINED: dict[str, Callable[[Any, Any], Any]] = {
@@ -69,7 +71,10 @@ _COMBINED: dict[str, Callable[[Any, Any], Any]] = {
     "uniqueItems": lambda a, b: a or b,
 }
 
-_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains")
+_COUNTS = (
+    *("minLength", "maxLength", "minItems", "maxItems"),
+    *("minProperties", "maxProperties", "minContains", "maxContains"),
+)
 _NUMBERS = ("minimum", "maximum", "multipleOf")
 _SCHEMAS = ("not", "if", "then", "else", "additionalProperties", "propertyNames", "contains", "additionalItems")
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -97,9 +102,7 @@ def well_shaped(schema: object, path: str = "$", depth: int = 0) -> None:
 
 
 def _look_at(key: str, value: object, path: str, depth: int) -> None:
-    if key in _SCHEMAS:
-        well_shaped(value, path, depth + 1)
-    elif key == "items" and not isinstance(value, list):
+    if key in _SCHEMAS or (key == "items" and not isinstance(value, list)):
         well_shaped(value, path, depth + 1)
     elif key in _LISTS or key == "items":
         if not isinstance(value, list) or not (value or key in ("prefixItems", "items")):
@@ -140,7 +143,7 @@ def _plain_keyword(key: str, value: object, path: str) -> None:
 
 def _pattern(value: object, path: str) -> None:
     try:
-        regex.compile(value)  # type: ignore[call-overload]
+        regex.compile(value)
     except (regex.error, TypeError, ValueError, RecursionError, OverflowError) as problem:
         raise UnsupportedSchema(path, f"cannot be read as a pattern: {problem}") from None
 

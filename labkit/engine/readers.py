@@ -8,29 +8,51 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from labkit.engine.mentions import CURRENCIES, _SYMBOLS, _UNITS, gazetteer, mentions
+from labkit.engine.gazetteer import gazetteer
+from labkit.engine.mentions import mentions
+from labkit.engine.quantities import CURRENCIES, SYMBOLS, UNITS
 from labkit.engine.skills import NUMBER_WORDS
 
 Read = tuple[str, float, tuple[int, int]]
 """Value, score, place."""
 
 _SPOKEN = (
-    (re.compile(r"\b(?:multiplied by|times)\b|[×x](?= ?\d)", re.I), "*"), (re.compile(r"\b(?:divided by|over)\b|÷", re.I), "/"),
-    (re.compile(r"\b(?:to the power of|raised to)\b|\^", re.I), "**"), (re.compile(r"\bplus\b", re.I), "+"), (re.compile(r"\bminus\b|−", re.I), "-"),
-    (re.compile(r"(\d+(?:\.\d+)?) ?(?:%|percent) of (\d+(?:\.\d+)?)", re.I), r"\1 / 100 * \2"), (re.compile(r"\b(?:the )?square root of (\d+(?:\.\d+)?)", re.I), r"sqrt(\1)"),
-    (re.compile(r"\bsquared\b", re.I), "** 2"),
-)  # fmt: skip
+    (re.compile(r"\b(?:multiplied by|times)\b|[×x](?= ?\d)", re.IGNORECASE), "*"),
+    (re.compile(r"\b(?:divided by|over)\b|÷", re.IGNORECASE), "/"),
+    (re.compile(r"\b(?:to the power of|raised to)\b|\^", re.IGNORECASE), "**"),
+    (re.compile(r"\bplus\b", re.IGNORECASE), "+"),
+    (re.compile(r"\bminus\b|−", re.IGNORECASE), "-"),
+    (re.compile(r"(\d+(?:\.\d+)?) ?(?:%|percent) of (\d+(?:\.\d+)?)", re.IGNORECASE), r"\1 / 100 * \2"),
+    (re.compile(r"\b(?:the )?square root of (\d+(?:\.\d+)?)", re.IGNORECASE), r"sqrt(\1)"),
+    (re.compile(r"\bsquared\b", re.IGNORECASE), "** 2"),
+)
+"""Arithmetic in words, and its signs."""
 _EXPRESSION = re.compile(r"(?:sqrt)?\(?-?\d[\d.,]*\)?(?:\s*(?:\*\*|[-+*/%])\s*(?:sqrt)?\(*-?\d[\d.]*\)*)*")
-_CURRENCY = re.compile(rf"\b(?:{'|'.join(CURRENCIES)})\b|[$€£¥₩₹]|\b(?:{'|'.join(_UNITS)})s?\b", re.IGNORECASE)
+_CURRENCY = re.compile(rf"\b(?:{'|'.join(CURRENCIES)})\b|[$€£¥₩₹]|\b(?:{'|'.join(UNITS)})s?\b", re.IGNORECASE)
 _TARGET = re.compile(r"\b(?:to|into|in)\s+(?:\w+\s+)?$|[=→]\s*$", re.IGNORECASE)
 _QUERY_LEAD = re.compile(
-    r"^(?:please\s+|can you\s+|could you\s+|i want to\s+|i need to\s+)*(?:do a |run a )?(?:search|look up|look for|find(?: out| me)?|google|research|check)"
+    r"^(?:please\s+|can you\s+|could you\s+|i want to\s+|i need to\s+)*(?:do a |run a )?"
+    r"(?:search|look up|look for|find(?: out| me)?|google|research|check)"
     r"(?: the (?:web|internet|docs|documentation|knowledge base)| online| the database)?(?: for| about| on)?\s+",
     re.IGNORECASE,
 )
-_MESSAGE = re.compile(r"(?:\b(?:that|saying|to say|telling (?:him|her|them)(?: that)?|with the (?:message|text|body))\b|:)\s+[\"“']?(.{3,}?)[\"”']?\s*$", re.IGNORECASE | re.DOTALL)
-_REMINDER = re.compile(r"\bremind me (?:(?:on|at|in|tomorrow|by)\b[^,]*? )?(?:to|about)\s+(.{3,}?)(?=\s+(?:at|on|by|tomorrow|tonight|next)\b|[.!?]?\s*$)", re.IGNORECASE)
-_TRANSLATED = re.compile(r"\btranslate\s+[\"“']?(.+?)[\"”']?\s+(?:from \w+ )?(?:in)?to\s+(\w+)|\bsay\s+[\"“']?(.+?)[\"”']?\s+in\s+(\w+)", re.IGNORECASE)
+_MESSAGE = re.compile(
+    r"(?:\b(?:that|saying|to say|telling (?:him|her|them)(?: that)?|with the (?:message|text|body))\b|:)\s+"
+    r"[\"“']?(.{3,}?)[\"”']?\s*$",
+    re.IGNORECASE | re.DOTALL,
+)
+_REMINDER = re.compile(
+    r"\bremind me (?:(?:on|at|in|tomorrow|by)\b[^,]*? )?(?:to|about)\s+(.{3,}?)"
+    r"(?=\s+(?:at|on|by|tomorrow|tonight|next)\b|[.!?]?\s*$)",
+    re.IGNORECASE,
+)
+_TRANSLATED = re.compile(
+    r"\btranslate\s+[\"“']?(.+?)[\"”']?\s+(?:from \w+ )?(?:in)?to\s+(\w+)|"
+    r"\bsay\s+[\"“']?(.+?)[\"”']?\s+in\s+(\w+)",
+    re.IGNORECASE,
+)
+_NO_TICKERS = frozenset({"USD", "EUR", "CEO", "API", "US", "UK", "USA", "NYSE", "ETF"})
+_CURRENCY_HINT = re.compile(r"\b(?:ISO 4217|currency code)\b", re.IGNORECASE)
 
 
 def expression(text: str, words: Sequence[str]) -> Iterable[Read]:
@@ -49,7 +71,7 @@ def currency(text: str, words: Sequence[str]) -> Iterable[Read]:
     """Currencies in order: the one after "to" is the target, the one at the amount the source."""
     wants_target = bool(set(words) & {"to", "target", "into", "destination"})
     for n, m in enumerate(_CURRENCY.finditer(text)):
-        code = _SYMBOLS.get(m[0]) or _UNITS.get(m[0].lower().rstrip("s")) or m[0].upper()
+        code = SYMBOLS.get(m[0]) or UNITS.get(m[0].lower().rstrip("s")) or m[0].upper()
         target = bool(_TARGET.search(text[max(0, m.start() - 12) : m.start()])) and n > 0
         yield code, 1.0 + 0.4 * (target == wants_target) - 0.05 * n, m.span()
 
@@ -57,7 +79,7 @@ def currency(text: str, words: Sequence[str]) -> Iterable[Read]:
 def ticker(text: str, words: Sequence[str]) -> Iterable[Read]:
     """A symbol as it stands, or that of a company that the lists know."""
     for m in re.finditer(r"\b[A-Z]{2,5}\b(?:\.[A-Z]{1,2}\b)?", text):
-        if m[0] not in ("USD", "EUR", "CEO", "API", "US", "UK", "USA", "NYSE", "ETF"):
+        if m[0] not in _NO_TICKERS:
             yield m[0], 1.2, m.span()
     known = dict(pair.rsplit(" ", 1) for pair in gazetteer()["ticker"])
     for m in re.finditer(r"\b[A-Z][A-Za-z]+\b", text):
@@ -132,5 +154,5 @@ def read(text: str, words: Sequence[str], hints: str) -> Iterable[Read]:
             if reader is first_or_last and "name" not in named and not named & {"surname"}:
                 continue
             yield from reader(text, words)
-    if re.search(r"\b(?:ISO 4217|currency code)\b", hints, re.IGNORECASE) and "currency" not in named and not named & {"amount", "value", "price"}:
+    if _CURRENCY_HINT.search(hints) and not named & {"currency", "amount", "value", "price"}:
         yield from currency(text, words)

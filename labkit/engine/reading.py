@@ -1,4 +1,4 @@
-"""A conversation as material for structured answers: the request, the document it is about, and what is known beside it."""
+"""A conversation as material for structured answers: the request, its document, and what is known beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from labkit.engine.template import Template
 
 _FENCED = re.compile(r"```\w*\n(.*?)```|<(\w+)>\s*(.*?)\s*</\2>|\"\"\"(.*?)\"\"\"", re.DOTALL)
 _AFTER_COLON = re.compile(
-    r"\A(?P<request>[^\n]{0,300}?):\s*\n+(?P<document>\S.*)\Z|\A(?P<request2>[^\n:]{3,200}): +(?P<document2>\S.{12,})\Z",
+    r"\A(?P<request>[^\n]{0,300}?):\s*\n+(?P<document>\S.*)\Z|"
+    r"\A(?P<request2>[^\n:]{3,200}): +(?P<document2>\S.{12,})\Z",
     re.DOTALL,
 )
 _REQUEST = re.compile(
@@ -23,7 +24,8 @@ _FOLLOWED_BY_BLANK = re.compile(r"\A(?P<request>[^\n]{3,300})\n\s*\n(?P<document
 _DOCUMENT_FIRST = re.compile(r"\A(?P<document>.{40,}?)\n\s*\n(?P<request>[^\n]{3,300})\Z", re.DOTALL)
 _LONG_QUOTE = re.compile(r"[\"“]([^\"“”]{24,})[\"”]", re.DOTALL)
 _INVENT = re.compile(
-    r"\b(?:generate|invent|make up|create|imagine|example|sample|random|fictional|fake|dummy|mock|write (?:me )?an?|come up with|suggest)\b",
+    r"\b(?:generate|invent|make up|create|imagine|example|sample|random|fictional|fake|dummy|mock|write (?:me )?an?|"
+    r"come up with|suggest)\b",
     re.IGNORECASE,
 )
 

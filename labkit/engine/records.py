@@ -6,24 +6,28 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from labkit.engine import choices, prose
-from labkit.engine.extraction import _ALSO, WEAK, PromptSource
-from labkit.engine.mentions import Mention
-from labkit.engine.properties import Wanted, hints_of, wanted, words_of
-from labkit.engine.schema import Candidate, Field
+from labkit.engine.cues import ALSO, WEAK
+from labkit.engine.evidence import Candidate, Field
+from labkit.engine.extraction import PromptSource
+from labkit.engine.mention import Mention
+from labkit.engine.properties import Wanted, asked_by, words_of
+from labkit.engine.unmentioned import out_of
+from labkit.engine.wordlists import sections
 from labkit.engine.words import FUNCTION_WORDS, stem
 
 _BULLET = re.compile(r"(?m)^\s*(?:[-*•]|\d+[.)])\s+(.+)$")
 _ENUMERATED = re.compile(r"(?:[^,.;:!?\n]+,\s+)+(?:(?:and|or)\s+)?[^,.;:!?\n]+|[^,.;:!?\n]+\s+and\s+[^,.;:!?\n]+")
 _ITEM_SPLIT = re.compile(r",\s*(?:and|or)?\s+|\s+and\s+|\s+or\s+|\s*[,;/]\s*")
-_ENTITY_KINDS = {
-    "person": "person people per human name individual", "organisation": "organisation organization org company business institution brand",
-    "place": "location place loc gpe city address country region venue", "street": "address location place street",
-    "date": "date time datetime day when", "time": "time date datetime hour", "money": "money amount price monetary currency cost",
-    "email": "email contact mail", "phone": "phone contact telephone", "url": "url link website", "percent": "percent percentage number quantity",
-    "number": "number quantity cardinal count", "name": "product event work brand other misc miscellaneous thing", "code": "code identifier id reference product",
-    "quoted": "title work quote other misc",
-}  # fmt: skip
+_ENTITY_KINDS = sections("properties.md")["entities"]
+"""Kind of a mention -> names that types of entities have for it; the first is written where the schema sets none."""
+_CUTS = (
+    r";\s*",
+    r"(?<=[.!?])\s+",
+    r";\s*|(?<=[.!?])\s+|,\s*(?:and\s+)?(?![^(]*\))|\s+and\s+(?=[\dA-Za-z])",
+)
+"""Where a text may be cut into records, the roughest cut first."""
 _KEYWORD_MOST = 5
+_NO_KEYWORDS = frozenset({"have", "were", "been", "they", "when", "what", "which", "from", "extract"})
 
 
 class EntitySource(PromptSource):
@@ -38,7 +42,7 @@ class EntitySource(PromptSource):
         """Nothing to share out: all fields are about the one entity."""
 
     def candidates(self, field: Field) -> tuple[list[Candidate], float]:
-        want, m = self.wanted(field), self.mention
+        want, m = asked_by(field), self.mention
         if field.kind in ("integer", "number"):
             return self._figures(field, want), 0.9
         if field.kind == "boolean":
@@ -56,9 +60,7 @@ class EntitySource(PromptSource):
             return [Candidate(self.mention.start, 1.0)]
         if set(want.words) & {"end", "to"}:
             return [Candidate(self.mention.end, 1.0)]
-        high = field.schema.get("maximum", 100 if field.kind == "integer" else 1)
-        factor = 100 if isinstance(high, int | float) and high > 1 else 1
-        sure = self.mention.confidence
+        factor, sure = out_of(field), self.mention.confidence
         values = [(sure, 1.0), (sure - 0.05, 0.25), (min(sure + 0.03, 0.99), 0.15)]
         return [Candidate(round(p * factor, 2), w) for p, w in values]
 
@@ -148,7 +150,7 @@ def _segmentations(text: str) -> Iterable[list[str]]:
         yield lines
         yield [block for block in re.split(r"\n\s*\n", text) if block.strip()]
     body = text.partition(":")[2] if ":" in text[:80] else text
-    for pattern in (r";\s*", r"(?<=[.!?])\s+", r";\s*|(?<=[.!?])\s+|,\s*(?:and\s+)?(?![^(]*\))|\s+and\s+(?=[\dA-Za-z])"):
+    for pattern in _CUTS:
         for cut in (body, text):
             parts = [part for part in re.split(pattern, cut) if part.strip()]
             if len(parts) > 1:
@@ -166,15 +168,15 @@ def _score(source: PromptSource, fields: Sequence[Field]) -> float:
 def items(source: PromptSource, field: Field) -> tuple[list[list[Candidate]], float]:
     """The items of an array of plain values."""
     if field.kind == "choice":
-        named = [v for v in field.schema["enum"] if isinstance(v, str) and choices._named(v, source.text) >= 0.7]
+        named = [v for v in field.schema["enum"] if isinstance(v, str) and choices.named(v, source.text) >= 0.7]
         return [[Candidate(v, 1.0)] for v in named], 0.9 if named else 0.0
-    want = _of_items(field)
+    want = asked_by(field)
     if listed := _listed(source, field, want):
         return [[Candidate(v, 1.0)] for v in listed], 0.9
     kinds = [k for k in want.kinds if k not in WEAK] or list(want.kinds)
     for kind in kinds:
-        found = [m for m in source.found if m.kind == kind or (kind in WEAK and m.kind in _ALSO.get(kind, ()))]
-        values = list(dict.fromkeys(v for m in found if (v := source._value(field, m)) is not None))
+        found = [m for m in source.found if m.kind == kind or (kind in WEAK and m.kind in ALSO.get(kind, ()))]
+        values = list(dict.fromkeys(v for m in found if (v := source.value_of(field, m)) is not None))
         if values:
             return [[Candidate(v, 1.0)] for v in values], 0.85
     if field.kind == "string" and "steps" in want.kinds:
@@ -184,17 +186,12 @@ def items(source: PromptSource, field: Field) -> tuple[list[list[Candidate]], fl
     return [], 0.0
 
 
-def _of_items(field: Field) -> Wanted:
-    form = field.schema.get("format", "")
-    return wanted(field.name, field.kind, form if isinstance(form, str) else "", hints_of(field.schema))
-
-
 def _listed(source: PromptSource, field: Field, want: Wanted) -> list[object]:
     """`Ingredients: flour, eggs and milk`, or an enumeration in the sentence that names the property."""
     if field.kind != "string":
         return []
     named = {stem(w) for w in want.words if w not in FUNCTION_WORDS}
-    for stems, value, _ in source._labels:
+    for stems, value, _ in source.labels:
         if named & stems and len(stems) <= 4:
             return [part.strip(" .\"'") for part in _ITEM_SPLIT.split(value) if part.strip(" .\"'")]
     bullets = _BULLET.findall(source.text)
@@ -225,7 +222,7 @@ def keywords(text: str) -> list[str]:
     first: dict[str, str] = {}
     for word in words:
         root = stem(word.lower())
-        if word.lower() not in FUNCTION_WORDS and root not in ("have", "were", "been", "they", "when", "what", "which", "from", "extract"):
+        if word.lower() not in FUNCTION_WORDS and root not in _NO_KEYWORDS:
             counts[root] = counts.get(root, 0) + 1
             first.setdefault(root, word.lower())
     ranked = sorted(counts, key=lambda root: (-counts[root], -len(root)))[:_KEYWORD_MOST]

@@ -1,4 +1,4 @@
-"""Plain values for a schema where the prompt holds none: a number within its bounds, a string that its pattern admits."""
+"""Plain values for a schema where the prompt holds none: a number within bounds, a string that a pattern admits."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def from_pattern(pattern: str, fewest: int = 0) -> Iterator[str]:
     """
     try:
         parsed = parser.parse(pattern)
-    except Exception:  # the dialects of JSON schema and Python differ in corners: then only guesses from elsewhere remain
+    except Exception:  # the dialects of JSON schema and Python differ in corners: other guesses remain
         return
     lengths = [0, 1, 2, 4, 8, fewest, fewest + 1]
     for n in range(TRIES):
@@ -124,7 +124,9 @@ class _Hopeless(Exception):
     """This part of a pattern cannot be written."""
 
 
-def _written(parsed: Iterable[tuple[Any, Any]], rng: Random, turn: int, extra: int, groups: dict[int, str]) -> Iterator[str]:
+def _written(
+    parsed: Iterable[tuple[Any, Any]], rng: Random, turn: int, extra: int, groups: dict[int, str]
+) -> Iterator[str]:
     """Characters for each part of a parsed pattern. On turn 0 always the first alternative, later any."""
     for operation, value in parsed:
         name = str(operation)
@@ -144,7 +146,8 @@ def _written(parsed: Iterable[tuple[Any, Any]], rng: Random, turn: int, extra: i
             yield groups[value[0]]
         elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
             fewest, most, inner = value
-            times = min(int(most), max(fewest, min(fewest + extra, LONGEST) if int(most) > fewest else fewest))
+            wanted = max(fewest, min(fewest + extra, LONGEST))
+            times = min(int(most), wanted)
             if times > LONGEST:
                 raise _Hopeless
             for _ in range(times):

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from labkit.engine.answers import FALLBACK, Answer
 from labkit.engine.base import O200K, Prompt
 from labkit.engine.extraction import PromptSource
+from labkit.engine.jsontext import inside_quotes
 from labkit.engine.lattice import Lattice, State
 from labkit.engine.reading import Reading, read
-from labkit.engine.schema import compile_schema, inside_quotes, likeliest
-from labkit.engine.template import Choice, Template, Text, map_text, sample
+from labkit.engine.schema import compile_schema
+from labkit.engine.template import Choice, Template, Text, likeliest, map_text, sample
 from labkit.engine.validity import UnsupportedSchema
 from labkit.sampling import Distribution
 
@@ -103,7 +104,8 @@ def reading_of(engine: EmbeddedEngine, prompt: Prompt) -> Reading:
     plain = engine.answer(replace(prompt, json=False, schema=None, tools=()))
     if plain.intent == FALLBACK:
         return read(prompt)
-    return read(prompt, answer=None if _is_object(plain.template) else plain.template, told=_told(engine, prompt, plain))
+    answer = None if _is_object(plain.template) else plain.template
+    return read(prompt, answer=answer, told=_told(engine, prompt, plain))
 
 
 def _told(engine: EmbeddedEngine, prompt: Prompt, plain: Answer) -> dict[str, str | float]:
@@ -112,12 +114,13 @@ def _told(engine: EmbeddedEngine, prompt: Prompt, plain: Answer) -> dict[str, st
     shaped = engine.answer(replace(prompt, json=True, schema=None, tools=()))
     if _is_object(shaped.template):
         members = json.loads(likeliest(shaped.template))
-        told |= {key: value for key, value in members.items() if isinstance(value, str | int | float) and key != "answer"}
+        plain_members = {key: value for key, value in members.items() if isinstance(value, str | int | float)}
+        told |= {key: value for key, value in plain_members.items() if key != "answer"}
     return told
 
 
 def object_template(engine: EmbeddedEngine, prompt: Prompt) -> Template:
-    """All JSON objects for a prompt without a schema: the answer's own JSON form, else the plain answer in an object."""
+    """All JSON objects for a prompt without a schema: the answer's own JSON form, else the plain answer in one."""
     shaped = engine.answer(replace(prompt, json=True)).template
     if _is_object(shaped):
         return shaped
@@ -140,12 +143,13 @@ def _object_text(text: str) -> bool:
 
 
 def _covering(template: Template) -> Iterator[str]:
-    """Expansions that take every option of every choice once, the others being the likeliest, and some at random."""
+    """Expansions that take every option of every choice once, the others the likeliest, and some at random."""
     yield likeliest(template)
     for n, node in enumerate(template):
         if isinstance(node, Choice):
             for _, option in node.options:
                 for text in _covering(option):
                     yield likeliest((*template[:n], Text(text), *template[n + 1 :]))
-    rng = Random(0)
-    yield from (sample(template, rng) for _ in range(PROBED if any(isinstance(node, Choice) for node in template) else 0))
+    if any(isinstance(node, Choice) for node in template):
+        rng = Random(0)
+        yield from (sample(template, rng) for _ in range(PROBED))

@@ -258,6 +258,17 @@ def sample(template: Template, rng: Random) -> str:
     return "".join(pieces)
 
 
+def likeliest(template: Template) -> str:
+    """The expansion that takes the heaviest option everywhere."""
+    pieces: list[str] = []
+    for node in template:
+        if isinstance(node, Text):
+            pieces.append(node.text)
+        elif isinstance(node, Choice):
+            pieces.append(likeliest(max(node.options, key=lambda option: option[0])[1]))
+    return "".join(pieces)
+
+
 def count(template: Template) -> int:
     """How many expansions there are, not all of them distinct."""
     total = 1

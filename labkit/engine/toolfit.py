@@ -1,8 +1,8 @@
 """Which tool a request wants, and how surely.
 
 A word of the request counts for a tool when it stands in the tool's name or description (by its stem), or when
-`tool_topics.md` lists it for a word that stands there. What fills a parameter explains itself: "Oslo" speaks neither for nor
-against a weather tool, and "12 * 7" speaks for one that takes an expression.
+`tool_topics.md` lists it for a word that stands there. What fills a parameter explains itself: "Oslo" speaks neither
+for nor against a weather tool, and "12 * 7" speaks for one that takes an expression.
 """
 
 from __future__ import annotations
@@ -30,15 +30,20 @@ STEEPNESS = 14.0
 NEVER_BELOW = 0.2
 """Under this fit a tool is not considered at all."""
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_ARITHMETIC = re.compile(r"\d\s*(?:[-+*/^×÷%]|\*\*|plus|minus|times|multiplied by|divided by|over)\s*\(?\d", re.IGNORECASE)
-_IDLE = frozenset(
-    stem(w)
-    for w in "what which who how when where why is are was were be will would can could should shall may might must do does did have has had "
-    "tell show give let know get want need like please help thanks thank hello hi hey now right current currently today me us my our your you "
-    "there here this that these those it its and or but if so then also too very just only still much many some any all both each more most "
-    "think say going go make sure really actually maybe perhaps again using use tool tools function call use with without than two one".split()
-) | FUNCTION_WORDS  # fmt: skip
-_VERBS_OF_NAMES = frozenset("get set do make fetch retrieve lookup look find search run execute list check create tool function api".split())
+_ARITHMETIC = re.compile(
+    r"\d\s*(?:[-+*/^×÷%]|\*\*|plus|minus|times|multiplied by|divided by|over)\s*\(?\d", re.IGNORECASE
+)
+_IDLE_WORDS = """what which who how when where why is are was were be will would can could should shall may might
+must do does did have has had tell show give let know get want need like please help thanks thank
+hello hi hey now right current currently today me us my our your you there here this that these
+those it its and or but if so then also too very just only still much many some any all both each
+more most think say going go make sure really actually maybe perhaps again using use tool tools
+function call use with without than two one"""
+_IDLE = frozenset(map(stem, _IDLE_WORDS.split())) | FUNCTION_WORDS
+"""Stems that speak for no tool."""
+_VERBS = """get set do make fetch retrieve lookup look find search run execute list check create tool function api"""
+_VERBS_OF_NAMES = frozenset(_VERBS.split())
+"""Words of a name that say nothing of what the tool is about: get_weather."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +97,13 @@ def _telling(request: str) -> tuple[str, ...]:
     """Stems of the words that say what is wanted: no small words, no names, numbers, dates and amounts."""
     hidden = [(m.start, m.end) for m in mentions(request, "large") if m.kind != "name" or " " in m.text]
     words = [m for m in _WORD.finditer(request) if not any(a <= m.start() < b for a, b in hidden)]
-    words = [m for m in words if not (m[0][0].isupper() and m.start() and request[m.start() - 1] == " " and request[m.start() - 2 : m.start() - 1] not in ".!?")]
-    return tuple(dict.fromkeys(root for m in words if (root := stem(m[0].lower())) not in _IDLE))
+    plain = [m[0].lower() for m in words if not (m[0][0].isupper() and _inside_sentence(request, m.start()))]
+    return tuple(dict.fromkeys(root for word in plain if (root := stem(word)) not in _IDLE))
+
+
+def _inside_sentence(text: str, at: int) -> bool:
+    """Whether a word stands behind a blank that no sentence ends before: its capital letter makes it a name."""
+    return at > 0 and text[at - 1] == " " and text[at - 2 : at - 1] not in ".!?"
 
 
 @lru_cache(maxsize=1_024)
@@ -109,7 +119,8 @@ def vocabulary(tool: Tool) -> Vocabulary:
     for key, factor in telling.items():
         for word, strength in _topics().get(key, {}).items():
             topics[word] = max(topics.get(word, 0.0), factor * strength)
-    arithmetic = bool({"express", "formula", "equat"} & parameters) and bool({"calcul", "math", "evalu", "arithmet"} & (name | description))
+    reckons = {"calcul", "math", "evalu", "arithmet"} & (name | description)
+    arithmetic = bool({"express", "formula", "equat"} & parameters) and bool(reckons)
     return Vocabulary(name - named, description - _IDLE, parameters - _IDLE, topics, arithmetic)
 
 

@@ -14,6 +14,9 @@ from labkit.engine.template import Choice, Template, Text
 MOST_VALUES = 8
 LONGEST = 400
 _ERROR_KEYS = ("error", "exception", "error_message")
+_PLACES = ("city", "location", "place")
+_SUBJECTS = ("country", "name", "symbol", "ticker", "order_id", "id", "title", "product")
+"""Keys that say what a result is about."""
 _UNITS = {"celsius": "°C", "fahrenheit": "°F", "c": "°C", "f": "°F", "kelvin": " K", "percent": "%"}
 _ERROR = re.compile(r"^\s*(?:error|exception|traceback|failed|failure|\w*(?:error|exception))\b", re.IGNORECASE)
 
@@ -72,18 +75,19 @@ def _problem(value: Any) -> str:
         if found := value.get(key):
             inner = found.get("message", found) if isinstance(found, dict) else found
             return str(value.get("message", inner) if found is True else inner).rstrip(".")[:LONGEST]
-    failed = value.get("success") is False or value.get("ok") is False or str(value.get("status", "")).lower() in ("error", "failed")
+    failed = value.get("success") is False or value.get("ok") is False
+    failed = failed or str(value.get("status", "")).lower() in ("error", "failed")
     return str(value.get("message", "it failed")).rstrip(".") if failed else ""
 
 
 def _of_object(value: Mapping[str, Any], call: Call | None) -> list[Text | Choice]:
     """`In Paris, the temperature is 18 °C and the condition is cloudy.`"""
     flat = _flat(value)
-    place = _taken(flat, ("city", "location", "place"), call)
-    about = _taken(flat, ("country", "name", "symbol", "ticker", "order_id", "id", "title", "product"), call) if not place else ""
+    place = _taken(flat, _PLACES, call)
+    about = _taken(flat, _SUBJECTS, call) if not place else ""
     unit = _UNITS.get(str(flat.pop("unit", flat.pop("units", ""))).lower(), "")
-    facts = [f"the {spoken} is {_with_unit(key, shown, unit)}" if shown != "" else "" for key, shown in flat.items() for spoken in [_spoken(key)]]
-    facts = [fact for fact in facts if fact][:MOST_VALUES]
+    shown = [(key, text) for key, text in flat.items() if text != ""][:MOST_VALUES]
+    facts = [f"the {_spoken(key)} is {_with_unit(key, text, unit)}" for key, text in shown]
     if not facts:
         return [Text(_ended(place or about or "The tool is done"))]
     joined = facts[0] if len(facts) == 1 else ", ".join(facts[:-1]) + " and " + facts[-1]
@@ -155,9 +159,10 @@ def _of_list(values: Sequence[Any], result: Turn) -> str:
 
 
 def _opening(result: Turn) -> list[Text | Choice]:
-    return [Choice(((1.0, (Text("The result is "),)), (0.5, (Text("The answer is "),)), (0.25, (Text("That gives "),))))] if (
-        len(result.text) < 40
-    ) else []
+    if len(result.text) >= 40:
+        return []
+    openings = ((1.0, "The result is "), (0.5, "The answer is "), (0.25, "That gives "))
+    return [Choice(tuple((weight, (Text(text),)) for weight, text in openings))]
 
 
 def _ended(text: str) -> str:

@@ -133,8 +133,14 @@ class Validator:
             all(key in value for key in schema.get("required", ()))
             and schema.get("minProperties", 0) <= len(value) <= schema.get("maxProperties", len(value))
             and all(self.admits(schema.get("propertyNames", True), key, depth) for key in value)
-            and all(key not in value or set(needs) <= set(value) for key, needs in schema.get("dependentRequired", {}).items())
-            and all(key not in value or self.admits(part, value, depth) for key, part in schema.get("dependentSchemas", {}).items())
+            and self._dependencies(schema, value, depth)
+        )
+
+    def _dependencies(self, schema: Mapping[str, Any], value: dict[str, Json], depth: int) -> bool:
+        """What a key that is there asks of the others."""
+        needs, parts = schema.get("dependentRequired", {}), schema.get("dependentSchemas", {})
+        return all(set(needs.get(key, ())) <= set(value) for key in value) and all(
+            self.admits(parts.get(key, True), value, depth) for key in value
         )
 
     def _array(self, schema: Mapping[str, Any], value: list[Json], depth: int) -> bool:
@@ -211,7 +217,7 @@ def same(a: Json, b: Json) -> bool:
     return bool(a == b)
 
 
-def _right_type(wanted: object, value: Json) -> bool:
+def _right_type(wanted: str | list[str] | None, value: Json) -> bool:
     if wanted is None:
         return True
     return any(TYPES[name](value) for name in (wanted if isinstance(wanted, list) else [wanted]))

@@ -1,10 +1,11 @@
-"""Whatever the schema, the temperature and the seed, the text is JSON that the schema admits: jsonschema is the judge."""
+"""Whatever schema, temperature and seed, the text is JSON that the schema admits: jsonschema is the judge."""
 
 import json
+from contextlib import suppress
 from datetime import date, datetime
 from enum import Enum
 from random import Random
-from typing import Annotated, Literal, Optional, Union
+from typing import Annotated, Literal, Optional
 from uuid import UUID
 
 import pytest
@@ -13,21 +14,22 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
-from labkit.engine.base import O200K, Prompt, Turn, next_distribution
-from labkit.engine.schema import compile_schema
+from labkit.engine.base import O200K, Prompt, Turn
 from labkit.engine.extraction import PromptSource
 from labkit.engine.reading import read
+from labkit.engine.schema import compile_schema
 from labkit.engine.template import sample
-from labkit.engine.validity import UnsupportedSchema, Validator
+from labkit.engine.validity import UnsupportedSchema
 from labkit.sampling import Sampler, SamplingParams
 from labkit.tokens import encoding
 
-NOTICE = (
-    "Extract the data:\n\nInvoice INV-2041 from Acme Ltd, issued on 3 March 2026. Dana Reed ordered 3 desk lamps at $19.90 each and "
-    "2 rugs at $45.00 each, total $149.70, due by 2 April 2026. Questions to billing@acme.example or +44 20 7946 0123. \"Thank you\" "
-    "from all of us in Oslo; see https://acme.example/help."
-)
+NOTICE = """Extract the data:
+
+Invoice INV-2041 from Acme Ltd, issued on 3 March 2026. Dana Reed ordered 3 desk lamps at $19.90 each and 2 rugs at \
+$45.00 each, total $149.70, due by 2 April 2026. Questions to billing@acme.example or +44 20 7946 0123. "Thank you" \
+from all of us in Oslo; see https://acme.example/help."""
 CHAT = "What is the capital of France?"
+SAID = {"notice": NOTICE, "question": CHAT, "invent": "Generate an example person.", "empty": ""}
 
 
 class Colour(Enum):
@@ -44,7 +46,7 @@ class Address(BaseModel):
 class Person(BaseModel):
     name: str
     age: Annotated[int, Field(ge=0, le=120)]
-    email: Optional[str] = None
+    email: str | None = None
     address: Address
 
 
@@ -94,7 +96,7 @@ class Dog(BaseModel):
 
 
 class Pet(BaseModel):
-    pet: Annotated[Union[Cat, Dog], Field(discriminator="kind")]
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
     either: int | str
     colour: Colour
 
@@ -113,47 +115,119 @@ def obj(required=True, **properties):
 
 
 STRING, NUMBER, INTEGER = {"type": "string"}, {"type": "number"}, {"type": "integer"}
+FORMATS = ("date", "date-time", "time", "email", "uri", "uuid", "ipv4", "hostname", "duration")
+
+
+def number(**bounds):
+    return NUMBER | bounds
+
+
+def integer(**bounds):
+    return INTEGER | bounds
+
+
+def string(**limits):
+    return STRING | limits
+
+
+def array(items=True, **limits):
+    return {"type": "array", "items": items} | limits
+
+
 SCHEMAS = {
     "scalars": obj(name=STRING, age=INTEGER, score=NUMBER, member={"type": "boolean"}),
     "optional": obj(required=False, name=STRING, total=NUMBER, colour=STRING, email=STRING),
-    "enum": obj(sentiment={"enum": ["positive", "negative", "neutral"]}, level={"enum": [1, 2, 3]}, odd={"enum": [None, "a", 2.5, [1], {"b": 1}]}),
-    "const": obj(kind={"const": "fixed"}, version={"const": 2}),
-    "bounds": obj(a=INTEGER | {"minimum": 5, "maximum": 5}, b=NUMBER | {"exclusiveMinimum": 0, "exclusiveMaximum": 0.001}, c=INTEGER | {"minimum": -7.5, "maximum": -3}),
-    "multiples": obj(a=INTEGER | {"multipleOf": 7, "minimum": 100}, b=NUMBER | {"multipleOf": 0.25, "minimum": 0.1}, c=INTEGER | {"multipleOf": 1.5, "minimum": 1}),
-    "lengths": obj(short=STRING | {"maxLength": 3}, long=STRING | {"minLength": 200}, exact=STRING | {"minLength": 9, "maxLength": 9}),
-    "patterns": obj(
-        zip=STRING | {"pattern": "^[0-9]{5}$"}, sku=STRING | {"pattern": "^(AB|CD)-[A-Z]{2}\\d+$"}, hex=STRING | {"pattern": "^#[0-9a-f]{6}$"},
-        part=STRING | {"pattern": "x+y"}, alt=STRING | {"pattern": "^(?:yes|no|maybe)$"}, not_space=STRING | {"pattern": "^[^ ]{4}$"},
-        sized=STRING | {"pattern": "^[a-z]+$", "minLength": 12},
+    "enum": obj(
+        sentiment={"enum": ["positive", "negative", "neutral"]},
+        level={"enum": [1, 2, 3]},
+        odd={"enum": [None, "a", 2.5, [1], {"b": 1}]},
     ),
-    "formats": obj(**{f.replace("-", "_"): STRING | {"format": f} for f in ("date", "date-time", "time", "email", "uri", "uuid", "ipv4", "hostname", "duration")}),
+    "const": obj(kind={"const": "fixed"}, version={"const": 2}),
+    "bounds": obj(
+        a=integer(minimum=5, maximum=5),
+        b=number(exclusiveMinimum=0, exclusiveMaximum=0.001),
+        c=integer(minimum=-7.5, maximum=-3),
+    ),
+    "multiples": obj(
+        a=integer(multipleOf=7, minimum=100),
+        b=number(multipleOf=0.25, minimum=0.1),
+        c=integer(multipleOf=1.5, minimum=1),
+    ),
+    "lengths": obj(short=string(maxLength=3), long=string(minLength=200), exact=string(minLength=9, maxLength=9)),
+    "patterns": obj(
+        zip=string(pattern="^[0-9]{5}$"),
+        sku=string(pattern="^(AB|CD)-[A-Z]{2}\\d+$"),
+        hex=string(pattern="^#[0-9a-f]{6}$"),
+        part=string(pattern="x+y"),
+        alt=string(pattern="^(?:yes|no|maybe)$"),
+        not_space=string(pattern="^[^ ]{4}$"),
+        sized=string(pattern="^[a-z]+$", minLength=12),
+    ),
+    "formats": obj(**{name.replace("-", "_"): string(format=name) for name in FORMATS}),
     "nested": obj(a=obj(b=obj(c=obj(d=INTEGER, e=obj(f=STRING))))),
-    "arrays": obj(names={"type": "array", "items": STRING, "minItems": 2, "maxItems": 3}, grid={"type": "array", "items": {"type": "array", "items": INTEGER}}, none={"type": "array", "maxItems": 0}),
-    "tuple": {"type": "array", "prefixItems": [STRING, INTEGER], "items": False},
-    "unique": {"type": "array", "items": {"enum": ["a", "b", "c"]}, "uniqueItems": True, "minItems": 3},
-    "contains": {"type": "array", "contains": {"type": "integer", "minimum": 10}, "items": INTEGER},
+    "arrays": obj(
+        names=array(STRING, minItems=2, maxItems=3), grid=array(array(INTEGER)), none={"type": "array", "maxItems": 0}
+    ),
+    "tuple": array(False, prefixItems=[STRING, INTEGER]),
+    "unique": array({"enum": ["a", "b", "c"]}, uniqueItems=True, minItems=3),
+    "contains": array(INTEGER, contains={"type": "integer", "minimum": 10}),
     "type list": obj(a={"type": ["string", "null"]}, b={"type": ["integer", "boolean"]}),
     "anyOf": obj(a={"anyOf": [STRING, {"type": "null"}]}, b={"anyOf": [INTEGER, obj(x=STRING)]}),
-    "oneOf overlapping": obj(a={"oneOf": [INTEGER, NUMBER, STRING]}, b={"oneOf": [{"minimum": 3}, {"maximum": 5}], "type": "integer"}),
-    "allOf": {"allOf": [obj(name=STRING) | {"additionalProperties": True}, {"properties": {"age": INTEGER | {"minimum": 18}}, "required": ["age"]}]},
-    "not": obj(a=STRING | {"not": {"enum": ["unknown"]}}, b=INTEGER | {"not": {"const": 0}}),
-    "if": {"type": "object", "properties": {"a": {"enum": ["x", "y"]}, "b": INTEGER}, "required": ["a"], "if": {"properties": {"a": {"const": "x"}}}, "then": {"required": ["b"]}},
-    "refs": {"$defs": {"n/a": INTEGER, "p": obj(v={"$ref": "#/$defs/n~1a"})}, "type": "object", "properties": {"p": {"$ref": "#/$defs/p"}}, "required": ["p"]},
-    "recursive": {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}, "v": INTEGER}, "required": ["next", "v"]},
+    "oneOf overlapping": obj(
+        a={"oneOf": [INTEGER, NUMBER, STRING]}, b={"oneOf": [{"minimum": 3}, {"maximum": 5}], "type": "integer"}
+    ),
+    "allOf": {
+        "allOf": [
+            obj(name=STRING) | {"additionalProperties": True},
+            {"properties": {"age": integer(minimum=18)}, "required": ["age"]},
+        ]
+    },
+    "not": obj(a=string(**{"not": {"enum": ["unknown"]}}), b=integer(**{"not": {"const": 0}})),
+    "if": {
+        "type": "object",
+        "properties": {"a": {"enum": ["x", "y"]}, "b": INTEGER},
+        "required": ["a"],
+        "if": {"properties": {"a": {"const": "x"}}},
+        "then": {"required": ["b"]},
+    },
+    "refs": {
+        "$defs": {"n/a": INTEGER, "p": obj(v={"$ref": "#/$defs/n~1a"})},
+        "type": "object",
+        "properties": {"p": {"$ref": "#/$defs/p"}},
+        "required": ["p"],
+    },
+    "recursive": {
+        "type": "object",
+        "properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}, "v": INTEGER},
+        "required": ["next", "v"],
+    },
     "map": {"type": "object", "additionalProperties": NUMBER, "minProperties": 2},
-    "map with names": {"type": "object", "propertyNames": {"pattern": "^[a-z]{3}$"}, "additionalProperties": STRING, "minProperties": 1},
+    "map with names": {
+        "type": "object",
+        "propertyNames": {"pattern": "^[a-z]{3}$"},
+        "additionalProperties": STRING,
+        "minProperties": 1,
+    },
     "required only": {"type": "object", "required": ["a", "b"]},
-    "dependent": {"type": "object", "properties": {"a": STRING, "b": STRING}, "dependentRequired": {"a": ["b"]}, "minProperties": 1},
+    "dependent": {
+        "type": "object",
+        "properties": {"a": STRING, "b": STRING},
+        "dependentRequired": {"a": ["b"]},
+        "minProperties": 1,
+    },
     "anything": {},
     "true": True,
-    "odd names": obj(**{'quo"te': STRING, "back\\slash": STRING, "naïve 名前": STRING, "": STRING, "{brace|bar}": STRING}),
+    "odd names": obj(
+        **{'quo"te': STRING, "back\\slash": STRING, "naïve 名前": STRING, "": STRING, "{brace|bar}": STRING}
+    ),
     **{model.__name__: model.model_json_schema() for model in (Person, Invoice, Entities, Node, Pet, Mixed)},
 }
 
 
 def write(engine, schema, said=NOTICE, *, temperature=0.0, seed=0, tier="large"):
     prompt = Prompt((Turn("user", said),), tier, schema=json.dumps(schema))
-    decoder, sampler, tokens = engine.open(prompt), Sampler(SamplingParams(temperature=temperature), Random(seed)), []
+    decoder, tokens = engine.open(prompt), []
+    sampler = Sampler(SamplingParams(temperature=temperature), Random(seed))
     while (token := sampler.pick(decoder.distribution())) != O200K.end and len(tokens) < 4_000:
         decoder.advance(token)
         tokens.append(token)
@@ -161,7 +235,7 @@ def write(engine, schema, said=NOTICE, *, temperature=0.0, seed=0, tier="large")
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-@pytest.mark.parametrize("said", [NOTICE, CHAT, "Generate an example person.", ""], ids=["notice", "question", "invent", "empty"])
+@pytest.mark.parametrize("said", SAID.values(), ids=SAID)
 def test_every_text_is_valid_at_any_temperature(engine, name, said):
     judge = Draft202012Validator(SCHEMAS[name], format_checker=Draft202012Validator.FORMAT_CHECKER)
     for temperature in (0.0, 1.0, 2.0):
@@ -195,15 +269,17 @@ def test_a_slow_pattern_does_not_hang(engine):
 
 
 NAMES = st.sampled_from(["name", "total", "due_date", "items", "type", "city", "x", "ok", ""])
+TYPES = ("object", "array", "string", "integer", "number", "null")
 SMALL = st.integers(-3, 12)
-VALUES = st.one_of(st.none(), st.booleans(), SMALL, st.floats(-5, 5, width=16), st.text(max_size=4), st.lists(SMALL, max_size=2))
+FLOATS = st.floats(-5, 5, width=16)
+VALUES = st.one_of(st.none(), st.booleans(), SMALL, FLOATS, st.text(max_size=4), st.lists(SMALL, max_size=2))
 
 
 def schemas(parts):
     """Some keywords together, also such as contradict each other. References only where they end."""
     inside = st.one_of(parts, st.sampled_from([{"$ref": "#"}, {"$ref": "#/$defs/a"}]))
     keywords = {
-        "type": st.sampled_from(["object", "array", "string", "integer", "number", "null", ["string", "null"], ["integer", "array"]]),
+        "type": st.sampled_from([*TYPES, ["string", "null"], ["integer", "array"]]),
         "properties": st.dictionaries(NAMES, inside, max_size=3),
         "required": st.lists(NAMES, max_size=2, unique=True),
         "additionalProperties": parts,
@@ -236,7 +312,8 @@ def schemas(parts):
         "dependentRequired": st.dictionaries(NAMES, st.lists(NAMES, max_size=2, unique=True), max_size=1),
         "default": VALUES,
     }
-    return st.lists(st.one_of([st.tuples(st.just(key), value) for key, value in keywords.items()]), max_size=4).map(dict)
+    pairs = [st.tuples(st.just(key), value) for key, value in keywords.items()]
+    return st.lists(st.one_of(pairs), max_size=4).map(dict)
 
 
 PARTS = st.recursive(st.sampled_from([True, False, {"type": "string"}, {"type": "integer"}]), schemas, max_leaves=5)
@@ -256,11 +333,20 @@ def test_a_random_schema_is_met_or_refused(schema, shared, seed):
         judge.validate(json.loads(sample(template, rng)))
 
 
+KEYWORDS = ["type", "properties", "items", "enum", "required", "$ref", "anyOf", "pattern", "minimum", "minItems"]
+ANY_JSON = st.recursive(
+    VALUES,
+    lambda parts: st.one_of(
+        st.lists(parts, max_size=3),
+        st.dictionaries(st.sampled_from([*KEYWORDS, "$defs", "const", "format", "default"]), parts),
+    ),
+    max_leaves=12,
+)
+
+
 @settings(max_examples=200, deadline=1_000)
-@given(schema=st.recursive(VALUES, lambda v: st.one_of(st.lists(v, max_size=3), st.dictionaries(st.sampled_from(["type", "properties", "items", "enum", "required", "$ref", "anyOf", "pattern", "minimum", "minItems", "$defs", "const", "format", "default"]), v)), max_leaves=12))
+@given(schema=ANY_JSON)
 def test_no_json_value_breaks_the_compiler(schema):
     source = PromptSource(read(Prompt((Turn("user", CHAT),))))
-    try:
+    with suppress(UnsupportedSchema):
         json.loads(sample(compile_schema(schema, source), Random(0)))
-    except UnsupportedSchema:
-        pass

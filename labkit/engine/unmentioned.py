@@ -1,0 +1,122 @@
+"""Values for a property that the text does not mention: reasons, a summary, the plain answer, a rating, a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from labkit.engine import prose, sentiment
+from labkit.engine.evidence import Candidate, Field
+from labkit.engine.gazetteer import made_up
+from labkit.engine.mentions import mentions
+from labkit.engine.properties import Wanted
+from labkit.engine.quantities import CURRENCIES
+from labkit.engine.reading import Reading
+from labkit.engine.template import Template, Text
+
+WRITTEN, INVENTED, NUMBER_INVENTED = 0.6, 0.6, 0.5
+"""Evidence that such values count for."""
+_CONFIDENCES = ((0.9, 1.0), (0.95, 0.6), (0.85, 0.4), (0.8, 0.2))
+"""(value of 1, weight): how sure models say they are."""
+_NUMBERS = (3, 12, 28, 36, 41, 75, 120)
+_POOLS = {"place": "city", "person": "name", "quoted": "title"}
+"""Kinds whose made-up values stand under another name."""
+_LANGUAGES = {
+    "ko": re.compile("[가-힣]"),
+    "ja": re.compile("[ぁ-ヿ]"),
+    "zh": re.compile("[一-鿿]"),
+    "ru": re.compile("[а-яА-Я]"),
+    "de": re.compile(r"\b(?:und|der|die|das|nicht|ist|ich|mit)\b|[äöüß]"),
+    "fr": re.compile(r"\b(?:le|la|les|est|et|une|des|je|pas|vous)\b|[éèçêà]"),
+    "es": re.compile(r"\b(?:el|los|una|es|que|por|muy|con)\b|[ñ¿¡]"),
+}
+"""Language tags, and what two finds of make a text of that language."""
+
+
+def values(reading: Reading, text: str, field: Field, want: Wanted) -> tuple[list[Candidate], float]:
+    """Candidates for a field and their evidence; none where the kind allows none."""
+    if field.kind in ("integer", "number"):
+        return _number(reading, text, field, want)
+    for kind in want.kinds:
+        if kind in _WRITERS and (written := _WRITERS[kind](reading, text)):
+            return [Candidate(written, 1.0)], WRITTEN
+    if invented := _invented(reading, want):
+        return invented, INVENTED
+    return [], 0.0
+
+
+def out_of(field: Field) -> int:
+    """Whether a share is written as 0 to 1 or as 0 to 100, by the bounds of the field: the factor."""
+    high = field.schema.get("maximum", 100 if field.kind == "integer" else 1)
+    return 100 if isinstance(high, int | float) and high > 1 else 1
+
+
+def _number(reading: Reading, text: str, field: Field, want: Wanted) -> tuple[list[Candidate], float]:
+    if "confidence" in want.kinds:
+        factor = out_of(field)
+        return [Candidate(round(p * factor, 2), w) for p, w in _CONFIDENCES], WRITTEN
+    if "rating" in want.kinds:
+        return _rating(reading, text, field), WRITTEN
+    if reading.invent:
+        return [Candidate(float(n), 1.0) for n in _NUMBERS], NUMBER_INVENTED
+    return [], 0.0
+
+
+def _rating(reading: Reading, text: str, field: Field) -> list[Candidate]:
+    """Stars from the mood of the text."""
+    low, high = field.schema.get("minimum", 1), field.schema.get("maximum", 5)
+    middle = low + (high - low) * sentiment.probability(text, reading.tier)
+    nearest = round(middle)
+    around = (nearest, nearest - 1, nearest + 1)
+    return [Candidate(n, 1.0 if n == nearest else 0.15) for n in around if low <= n <= high]
+
+
+def _invented(reading: Reading, want: Wanted) -> list[Candidate]:
+    if not reading.invent:
+        return []
+    pools = made_up()
+    for word in reversed(want.words):
+        if word in pools and word not in ("name", "title"):
+            return [Candidate(v, 1.0) for v in pools[word]]
+    for kind in (*want.kinds, "word"):
+        if pool := pools.get(_POOLS.get(kind, kind)):
+            return [Candidate(v, 1 / (1 + 0.3 * n)) for n, v in enumerate(pool)]
+    return []
+
+
+def _language(reading: Reading, text: str) -> Template:
+    return (Text(next((tag for tag, pattern in _LANGUAGES.items() if len(pattern.findall(text)) >= 2), "en")),)
+
+
+def _currency(reading: Reading, text: str) -> Template:
+    found = next((m.detail for m in mentions(text, reading.tier) if m.kind == "money"), "")
+    found = found or next((c for c in CURRENCIES if c in text), "")
+    return (Text(found),) if found else ()
+
+
+def _mood(reading: Reading, text: str) -> Template:
+    return (Text("positive" if sentiment.probability(text, reading.tier) > 0.5 else "negative"),)
+
+
+def _answer(reading: Reading, text: str) -> Template:
+    return reading.answer or ()
+
+
+def _summary(reading: Reading, text: str) -> Template:
+    return prose.summary(text) if reading.document != reading.request else _answer(reading, text)
+
+
+def _title(reading: Reading, text: str) -> Template:
+    return prose.title(text) if reading.document != reading.request else ()
+
+
+_WRITERS: dict[str, Callable[[Reading, str], Template]] = {
+    "reasons": lambda _, text: prose.reasons(text),
+    "summary": _summary,
+    "title": _title,
+    "answer": _answer,
+    "language": _language,
+    "currency": _currency,
+    "sentiment": _mood,
+}
+"""What is written for a kind of text."""
