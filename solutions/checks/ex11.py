@@ -475,8 +475,8 @@ side_by_side = Task(
         "`asyncio.gather` runs coroutines at the same time and returns their results in order. An `asyncio.Semaphore` "
         "lets a limited number of them pass.",
         "Inside `async with AsyncOpenAI() as aclient:` write an inner `async def` that does one call with it, inside "
-        "`async with gate:` where `gate = asyncio.Semaphore(at_once)`. Then `return await asyncio.gather(*map(it, prompts))`. The synchronous "
-        "client would hold up all others.",
+        "`async with gate:` where `gate = asyncio.Semaphore(at_once)`. Then `return await asyncio.gather(*map(it, "
+        "prompts))`. The synchronous client would hold up all others.",
     ),
 )
 
