@@ -34,9 +34,11 @@ def warm_up(modules: list[str]) -> dict[str, str]:
 
 
 def rehearse(environment: Mapping[str, str]) -> None:
-    """Make each kind of first call, with this environment, and leave nothing of it behind."""
+    """Make the first calls of what is imported, with this environment, and leave nothing of it behind."""
     before = dict(os.environ)
-    for call in (_session, _httpx, _openai, _openai_async, _anthropic, _gemini):
+    calls = {"labkit.session": (_session,), "httpx": (_httpx,), "openai": (_openai, _openai_async),
+             "anthropic": (_anthropic,), "google.genai": (_gemini,)}  # fmt: skip
+    for call in (call for module, of_it in calls.items() if module in sys.modules for call in of_it):
         os.environ.update(environment)  # anew each time: a session that ends takes its values away
         with suppress(Exception):
             call()
