@@ -181,7 +181,18 @@ def test_cleared_faults_are_gone() -> None:
     assert lab.faults() == []
 
 
-@pytest.mark.parametrize(("kind", "triggers"), [("nobody", {"next": 1}), ("cut", {}), ("cut", {"next": 1, "every": 2})])
+def test_a_fault_without_a_trigger_strikes_every_request() -> None:
+    from openai import InternalServerError
+
+    with lab.faults("overloaded"):
+        for _ in range(2):
+            with pytest.raises(InternalServerError):
+                ask()
+    ask()
+    assert [entry["status"] for entry in lab.entries()] == [529, 529, 200]
+
+
+@pytest.mark.parametrize(("kind", "triggers"), [("nobody", {"next": 1}), ("cut", {"next": 1, "every": 2})])
 def test_refused_fault_is_an_error_and_not_scripted(kind: str, triggers: dict[str, int]) -> None:
     with pytest.raises(ControlError):
         lab.faults(kind, **triggers)  # type: ignore[arg-type]

@@ -49,16 +49,18 @@ def faults(
     Args:
         kind: "rate_limit", "overloaded", "server_error", "timeout", "unauthorized", "quota" (the money is gone),
             "content_filter", "cut", "stall", "reset", "error_event" and others; `fault_kinds()` lists them.
-        next, every, rate, start_s: exactly one of them: the next so many requests, each so manieth, a share drawn from
-            `seed`, or all from a lab time on, until `end_s`.
+        next, every, rate, start_s: one of them: the next so many requests, each so manieth, a share drawn from `seed`,
+            or all from a lab time on, until `end_s`. None of them: every request.
         provider, model, path: only requests to this provider or model, or whose path contains this.
         after: events of a stream, or tokens of an answer, that still get through.
         seconds: lab seconds that a delay takes, or that a refusal asks to wait.
 
     Raises:
-        ControlError: an unknown kind, or not exactly one trigger.
+        ControlError: an unknown kind, or more than one trigger.
     """
     added = None
+    if next is every is rate is start_s is None:
+        every = 1
     if kind is not None:
         from labkit import registry
 
