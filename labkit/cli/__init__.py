@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from labkit import __version__
-from labkit.cli import chat, course, facts, server, spend, sweep
+from labkit.cli import chat, course, facts, grading, server, spend, sweep
 from labkit.errors import LabkitError
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -28,6 +28,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "chat": chat.chat,
     "sweep": sweep.sweep,
     "spend": spend.spend,
+    "grade": grading.grade,
     "release": course.release,
     "new-exercise": course.new_exercise,
 }

@@ -1,0 +1,52 @@
+"""`labkit grade`: a folder of submissions to grades."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def grade(
+    submissions: Annotated[Path, typer.Argument(help="Folder or zip: a notebook a student, or nbgrader's layout.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; an earlier run there is continued.")],
+    course: Annotated[
+        Path | None, typer.Option(help="The folder with solutions/ in it; by default the current one.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Grader processes; by default one a processor.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="An exercise, such as 01; may be given several times.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the probe inputs; by default it follows from the check file.")
+    ] = None,
+    allow_weak_sandbox: Annotated[
+        bool, typer.Option("--allow-weak-sandbox", help="Grade even where submissions cannot be shut in.")
+    ] = False,
+) -> None:
+    """Grade a class: every notebook below a folder, each in a sandbox of its own.
+
+    \b
+        labkit grade submitted/ --out grades/
+        labkit grade class.zip --out grades/ --only 01 --jobs 4
+
+    grades.csv has a row a submission, results.jsonl every check with what was seen. A run that was killed goes on where
+    it stopped; a second run grades only what has changed.
+    """
+    from labkit.grading.grade import grade as grade_all
+    from labkit.grading.gradebook import write_grades
+    from labkit.grading.sandbox import tiers
+
+    print(f"Sandbox: {tiers.best().sentence}")
+    run = grade_all(
+        submissions,
+        out,
+        course=course,
+        jobs=jobs,
+        seed=seed,
+        allow_weak=allow_weak_sandbox,
+        only=only or None,
+        progress=True,
+    )
+    table = write_grades(run.results, out)
+    refused = sum(bool(result.refusal) for result in run.results)
+    print(f"{len(run.results)} submissions, {run.graded} graded now, {refused} refused: {table} and {run.path.name}")

@@ -1,0 +1,36 @@
+"""`labkit grade` end to end: two submissions through the real sandbox."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NAME = "01_anatomy_of_a_call.ipynb"
+
+
+def grade(*options: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "labkit", "grade", *map(str, options), "--course", str(ROOT)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="needs a Linux sandbox")
+def test_a_class_is_graded_to_a_table_and_a_second_run_has_nothing_to_do(tmp_path: Path) -> None:
+    for student, source in (("ada", "solutions"), ("bob", "exercises")):
+        (tmp_path / "in" / student).mkdir(parents=True)
+        shutil.copy(ROOT / source / NAME, tmp_path / "in" / student)
+    done = grade(tmp_path / "in", "--out", tmp_path / "out", "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out" / "grades.csv").open(encoding="utf-8-sig") as file:
+        earned = {row["student"]: float(row["earned"]) for row in csv.DictReader(file)}
+    assert earned == {"ada": 20, "bob": 0}
+    assert "0 graded now" in grade(tmp_path / "in", "--out", tmp_path / "out").stdout
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    missing = grade(tmp_path / "none", "--out", tmp_path / "out")
+    assert missing.returncode == 2 and "there is no" in missing.stderr and "Traceback" not in missing.stderr
