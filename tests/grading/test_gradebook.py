@@ -13,8 +13,8 @@ def task(number: str, *points: float) -> TaskResult:
 
 
 def submission(student: str, **more: object) -> SubmissionResult:
-    fields = {"id": student, "student": student, "file": f"{student}.ipynb", "sha256": "", "exercise": "01", "points": 8}
-    return SubmissionResult(**fields | more)  # type: ignore[arg-type]
+    own = {"id": student, "student": student, "file": f"{student}.ipynb", "sha256": "", "exercise": "01", "points": 8}
+    return SubmissionResult(**own | more)  # type: ignore[arg-type]
 
 
 def table(folder: Path, *results: SubmissionResult) -> list[dict[str, str]]:
