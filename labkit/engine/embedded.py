@@ -16,13 +16,13 @@ from functools import cached_property
 from pathlib import Path
 from random import Random
 
-from labkit.engine import fields, labelling, thinking
+from labkit.engine import fields, labelling, promptschema, thinking
 from labkit.engine.answers import Answer, Library
 from labkit.engine.base import O200K, Prompt, Vocabulary
 from labkit.engine.lattice import Lattice, State
 from labkit.engine.manner import or_fenced
 from labkit.engine.ngrams import NGrams
-from labkit.engine.strict import StrictDecoder, compiled, open_strict, reading_of
+from labkit.engine.strict import StrictDecoder, compiled, open_strict, reading_of, writable
 from labkit.engine.template import Template, sample
 from labkit.engine.toolcalls import ToolDecoder
 from labkit.engine.tools import open_with_tools
@@ -77,9 +77,13 @@ class EmbeddedEngine:
         return known.fork()
 
     def _read(self, prompt: Prompt) -> Decoder | StrictDecoder | ToolDecoder:
+        wanted: str | None
         if prompt.tools:
             return open_with_tools(self, prompt)
-        wanted = None if prompt.schema or labelling.read(prompt) else fields.schema_of(prompt)
+        if not prompt.schema and (shown := promptschema.taken_out(prompt)) and writable(shown[1]):
+            prompt, wanted = shown
+        else:
+            wanted = None if prompt.schema or labelling.read(prompt) else fields.schema_of(prompt)
         if prompt.schema or prompt.json:
             return open_strict(self, replace(prompt, schema=wanted) if wanted else prompt)
         if wanted:

@@ -12,10 +12,13 @@ from labkit.engine.gazetteer import gazetteer
 from labkit.engine.mentions import mentions
 from labkit.engine.quantities import CURRENCIES, SYMBOLS, UNITS
 from labkit.engine.skills import NUMBER_WORDS
+from labkit.engine.words import FUNCTION_WORDS
 
 Read = tuple[str, float, tuple[int, int]]
 """Value, score, place."""
 
+HEADLINE = 6
+"""Words of a message that make its subject."""
 _SPOKEN = (
     (re.compile(r"\b(?:multiplied by|times)\b|[×x](?= ?\d)", re.IGNORECASE), "*"),
     (re.compile(r"\b(?:divided by|over)\b|÷", re.IGNORECASE), "/"),
@@ -37,7 +40,7 @@ _QUERY_LEAD = re.compile(
     re.IGNORECASE,
 )
 _MESSAGE = re.compile(
-    r"(?:\b(?:that|saying|to say|telling (?:him|her|them)(?: that)?|with the (?:message|text|body))\b|:)\s+"
+    r"(?:\b(?:that|saying|to say|telling (?:him|her|them)(?: that)?|with the (?:message|text|body))\b|:)\s+(?:that\s+)?"
     r"[\"“']?(.{3,}?)[\"”']?\s*$",
     re.IGNORECASE | re.DOTALL,
 )
@@ -101,9 +104,17 @@ def message(text: str, words: Sequence[str]) -> Iterable[Read]:
     said = found[1].strip().rstrip(".")
     said = said[0].upper() + said[1:]
     if set(words) & {"subject", "title", "headline"}:
-        yield " ".join(said.split()[:6]), 0.8, (-1, -1)
+        yield _headline(said), 0.8, (-1, -1)
     else:
         yield said + ("" if said[-1] in "!?" else "."), 0.9, (-1, -1)
+
+
+def _headline(said: str) -> str:
+    """The first words, none at the end that leaves the sentence hanging."""
+    words = said.split()[:HEADLINE]
+    while len(words) > 1 and words[-1].lower() in FUNCTION_WORDS:
+        words = words[:-1]
+    return " ".join(words)
 
 
 def reminder(text: str, words: Sequence[str]) -> Iterable[Read]:

@@ -10,7 +10,8 @@ from labkit.engine.cues import ALSO, WEAK
 from labkit.engine.evidence import Candidate, Field
 from labkit.engine.extraction import PromptSource
 from labkit.engine.mention import Mention
-from labkit.engine.properties import Wanted, asked_by, words_of
+from labkit.engine.properties import Wanted, asked_by, wanted, words_of
+from labkit.engine.template import likeliest
 from labkit.engine.unmentioned import out_of
 from labkit.engine.wordlists import sections
 from labkit.engine.words import FUNCTION_WORDS, stem
@@ -171,6 +172,8 @@ def items(source: PromptSource, field: Field) -> tuple[list[list[Candidate]], fl
         named = [v for v in field.schema["enum"] if isinstance(v, str) and choices.named(v, source.text) >= 0.7]
         return [[Candidate(v, 1.0)] for v in named], 0.9 if named else 0.0
     want = asked_by(field)
+    if not field.name:
+        return _of_request(source, field)
     if listed := _listed(source, field, want):
         return [[Candidate(v, 1.0)] for v in listed], 0.9
     kinds = [k for k in want.kinds if k not in WEAK] or list(want.kinds)
@@ -183,7 +186,54 @@ def items(source: PromptSource, field: Field) -> tuple[list[list[Candidate]], fl
         return [[Candidate(s, 1.0)] for s in prose.sentences(source.text)], 0.6
     if field.kind == "string" and "keywords" in want.kinds:
         return [[Candidate(word, 1.0)] for word in keywords(source.text)], 0.7
-    return [], 0.0
+    asked = {stem(w) for w in words_of(source.reading.request)}
+    told = _told(source) if field.kind == "string" and asked & {stem(w) for w in want.words} else []
+    return [[Candidate(v, 1.0)] for v in told], 0.8 * bool(told)
+
+
+def _of_request(source: PromptSource, field: Field) -> tuple[list[list[Candidate]], float]:
+    """The items of a list without a name: of the kind that the request names, else those that the text lists."""
+    want = wanted("", field.kind, "", source.reading.request)
+    kinds = [k for k in want.kinds if k not in WEAK or field.kind != "string"]
+    for kind in kinds:
+        mentioned = [source.value_of(field, m) for m in source.found if m.kind == kind]
+        values = list(dict.fromkeys(v for v in mentioned if v is not None))
+        if len(values) > 1:
+            return [[Candidate(v, 1.0)] for v in values], 0.85
+    if field.kind != "string":
+        return [], 0.0
+    listed = enumerated(source.text) or _told(source)
+    return [[Candidate(v, 1.0)] for v in listed], 0.8 * bool(listed)
+
+
+def _told(source: PromptSource) -> list[str]:
+    """What the plain answer lists."""
+    return enumerated(likeliest(source.reading.answer)) if source.whole and source.reading.answer else []
+
+
+def enumerated(text: str) -> list[str]:
+    """What a text lists: its bullets, what stands behind a colon, or the first row of three or more short parts.
+
+    >>> enumerated("Name three colours: red, green, blue.")
+    ['red', 'green', 'blue']
+    >>> enumerated("Return the words apple, pear and plum as a list.")
+    ['apple', 'pear', 'plum']
+    """
+    bullets = [b.strip() for b in _BULLET.findall(text)]
+    if len(bullets) > 1:
+        return bullets
+    for n, row in enumerate((text.rpartition(":")[2], *(m[0] for m in _ENUMERATED.finditer(text)))):
+        parts = [part.strip(" .\"'\n") for part in _ITEM_SPLIT.split(row)]
+        inner = parts[1:-1]
+        longest = max((len(part.split()) for part in (inner or parts)), default=0)
+        behind_colon = n == 0 and ":" in text
+        if len(parts) < (2 if behind_colon else 3) or longest > 4 or not all(parts):
+            continue
+        if behind_colon and all(len(part.split()) <= 4 for part in parts):
+            return parts
+        if len(parts) > 2:
+            return [" ".join(parts[0].split()[-longest:]), *inner, " ".join(parts[-1].split()[:longest])]
+    return []
 
 
 def _listed(source: PromptSource, field: Field, want: Wanted) -> list[object]:

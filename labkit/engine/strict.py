@@ -85,6 +85,15 @@ def compiled(schema: str, reading: Reading) -> Template:
     return compile_schema(parsed(schema), PromptSource(reading))
 
 
+def writable(schema: str) -> bool:
+    """Whether any text can be written for a schema."""
+    try:
+        compiled(schema, Reading("", "", ""))
+    except UnsupportedSchema:
+        return False
+    return True
+
+
 def parsed(schema: str) -> Any:
     """The JSON value of a schema's text."""
 

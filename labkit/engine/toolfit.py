@@ -31,7 +31,7 @@ NEVER_BELOW = 0.2
 """Under this fit a tool is not considered at all."""
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _ARITHMETIC = re.compile(
-    r"\d\s*(?:[-+*/^×÷%]|\*\*|plus|minus|times|multiplied by|divided by|over)\s*\(?\d", re.IGNORECASE
+    r"\d\s*(?:[-+*/^×÷%]|\*\*|plus|minus|times|multiplied by|divided by|over|(?:%|percent) of)\s*\(?\d", re.IGNORECASE
 )
 _IDLE_WORDS = """what which who how when where why is are was were be will would can could should shall may might
 must do does did have has had tell show give let know get want need like please help thanks thank

@@ -159,24 +159,24 @@ def _segments(prompt: Prompt, request: str) -> list[tuple[int, str]]:
     names = [tool.name for tool in prompt.tools]
     if prompt.tool_choice in names:
         return [(names.index(prompt.tool_choice), request)]
-    segments: list[tuple[int, str]] = []
+    begun: list[tuple[int, int]] = []  # tool, where its stretch begins
     at = 0
-    lead = ""
     for clause in _clauses(request):
         start = request.index(clause, at)
-        between, at = request[at:start], start + len(clause)
+        at = start + len(clause)
         tool, score = _best(prompt.tools, clause)
-        if score >= toolfit.FITS and (not segments or segments[-1][0] != tool):
-            segments.append((tool, lead + clause))
-            lead = ""
-        elif segments:
-            segments[-1] = (segments[-1][0], segments[-1][1] + between + clause)
-        else:
-            lead += between + clause + " "
-    if segments:
-        return segments
+        if score >= toolfit.FITS and (not begun or begun[-1][0] != tool or _complete(prompt, tool, clause)):
+            begun.append((tool, start if begun else 0))
+    if begun:
+        ends = [start for _, start in begun[1:]] + [len(request)]
+        return [(tool, request[start:end]) for (tool, start), end in zip(begun, ends, strict=True)]
     tool, score = _best(prompt.tools, request)
     return [(tool, request)] if toolfit.probability(score) > 0.01 else []
+
+
+def _complete(prompt: Prompt, tool: int, clause: str) -> bool:
+    """Whether a clause holds all that a tool needs, so that it asks for a call of its own."""
+    return not _lacking(prompt.tools[tool], Reading(clause, clause, "", prompt.tier))
 
 
 def _best(tools: Sequence[Tool], text: str) -> tuple[int, float]:

@@ -17,6 +17,7 @@ _ERROR_KEYS = ("error", "exception", "error_message")
 _PLACES = ("city", "location", "place")
 _SUBJECTS = ("country", "name", "symbol", "ticker", "order_id", "id", "title", "product")
 """Keys that say what a result is about."""
+_WRAPPERS = frozenset({"result", "results", "output", "data", "response", "value", "answer", "content"})
 _UNITS = {"celsius": "°C", "fahrenheit": "°F", "c": "°C", "f": "°F", "kelvin": " K", "percent": "%"}
 _ERROR = re.compile(r"^\s*(?:error|exception|traceback|failed|failure|\w*(?:error|exception))\b", re.IGNORECASE)
 
@@ -27,7 +28,7 @@ def told_by(prompt: Prompt, results: Sequence[Turn]) -> Template:
     nodes: list[Text | Choice] = []
     for n, result in enumerate(results):
         call = calls[n] if len(calls) == len(results) else None
-        for value in _values(result.text):
+        for value in map(_unwrapped, _values(result.text)):
             if nodes:
                 nodes.append(Text(" "))
             nodes += _sentence(value, result, call)
@@ -48,6 +49,13 @@ def _values(text: str) -> list[Any]:
             continue
         return found
     return [text.strip()]
+
+
+def _unwrapped(value: Any) -> Any:
+    """What stands in an object that only wraps it: {"result": 84} is 84."""
+    while isinstance(value, dict) and len(value) == 1 and (key := next(iter(value))).lower() in _WRAPPERS:
+        value = value[key]
+    return value
 
 
 def _sentence(value: Any, result: Turn, call: Call | None) -> list[Text | Choice]:

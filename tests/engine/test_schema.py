@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from labkit.engine.base import O200K, Prompt, Turn
 from labkit.engine.extraction import PromptSource
 from labkit.engine.reading import read
+from labkit.engine.report import generate
 from labkit.engine.schema import compile_schema
 from labkit.engine.template import sample
 from labkit.engine.validity import UnsupportedSchema
@@ -350,3 +351,36 @@ def test_no_json_value_breaks_the_compiler(schema):
     source = PromptSource(read(Prompt((Turn("user", CHAT),))))
     with suppress(UnsupportedSchema):
         json.loads(sample(compile_schema(schema, source), Random(0)))
+
+
+@settings(max_examples=50, deadline=3_000, suppress_health_check=[HealthCheck.too_slow])
+@given(schema=schemas(PARTS), temperature=st.sampled_from([0.0, 1.0, 2.0]), longest=st.integers(1, 12))
+def test_a_short_limit_cuts_a_text_that_is_valid_when_whole(engine, schema, temperature, longest):
+    prompt = Prompt((Turn("user", NOTICE),), schema=json.dumps(schema))
+    params = SamplingParams(temperature=temperature)
+    with suppress(UnsupportedSchema):
+        whole, cut = (generate(engine, prompt, params, 1, longest=most) for most in (4_000, longest))
+        Draft202012Validator(schema).validate(json.loads(whole.text))
+        assert whole.strayed == 0 and cut.tokens == min(longest, whole.tokens)
+        assert cut.tokens < whole.tokens or cut.text == whole.text
+
+
+LISTS = [
+    ("Name three colours: red, green, blue.", ["red", "green", "blue"]),
+    ("Return the words apple, pear and plum as a list.", ["apple", "pear", "plum"]),
+    ("My favourite cities are Paris, Rome and Oslo. List them.", ["Paris", "Rome", "Oslo"]),
+    ("Extract the names: Anna met Tom and Maria in Rome.", ["Anna", "Tom", "Maria"]),
+    ("Shopping:\n- bread\n- two lemons\n", ["bread", "two lemons"]),
+    ("Hello!", []),
+]
+
+
+@pytest.mark.parametrize(("said", "items"), LISTS)
+def test_a_list_without_a_name_gets_what_the_prompt_lists(engine, said, items):
+    assert json.loads(write(engine, array(STRING), said)) == items
+
+
+def test_a_list_gets_what_the_plain_answer_lists(engine):
+    planets = json.loads(write(engine, array(STRING), "List the planets."))
+    assert len(planets) == 8 and planets[2] == "Earth"
+    assert json.loads(write(engine, obj(planets=array(STRING)), "List the planets."))["planets"] == planets

@@ -20,7 +20,6 @@ def test_a_model_is_filled_from_the_prompt(seen, client, answer):
     assert seen[client] == {"person": DANA, "answer": answer}
 
 
-@pytest.mark.xfail(reason="the engine does not read a schema that stands in the prompt's words", strict=True)
 def test_json_mode_with_the_schema_in_the_prompt(seen):
     assert seen["openai_json"]["person"] == DANA
 
