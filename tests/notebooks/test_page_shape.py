@@ -30,6 +30,7 @@ CLAIMED = {
     "09": {f"E{n}" for n in range(1, 8)},
     "10": {f"F{n}" for n in range(1, 7)},
     "11": {f"G{n}" for n in range(1, 6)},
+    "12": {*(f"H{n}" for n in range(1, 8)), "H13", "J1"},
     "13": {"E5", "H9", "H10", "H11"},
     "14": {"A9", "I1", "I2", "I3", "I4"},
 }
