@@ -29,11 +29,13 @@ def grade(
         labkit grade submitted/ --out grades/
         labkit grade class.zip --out grades/ --only 01 --jobs 4
 
-    grades.csv has a row a submission, results.jsonl every check with what was seen. A run that was killed goes on where
-    it stopped; a second run grades only what has changed.
+    grades.csv has a row a submission, overview.html shows the class, feedback/ holds a page to hand back for each
+    submission, results.jsonl every check with what was seen. A run that was killed goes on where it stopped; a second
+    run grades only what has changed.
     """
     from labkit.grading.grade import grade as grade_all
     from labkit.grading.gradebook import write_grades
+    from labkit.grading.pages import write_pages
     from labkit.grading.sandbox import tiers
 
     print(f"Sandbox: {tiers.best().sentence}")
@@ -48,5 +50,7 @@ def grade(
         progress=True,
     )
     table = write_grades(run.results, out)
+    overview = write_pages(run.results, out)
     refused = sum(bool(result.refusal) for result in run.results)
-    print(f"{len(run.results)} submissions, {run.graded} graded now, {refused} refused: {table} and {run.path.name}")
+    print(f"{len(run.results)} submissions, {run.graded} graded now, {refused} refused.")
+    print(f"Grades: {table}; the class: {overview}; pages to hand back: {out / 'feedback'}")

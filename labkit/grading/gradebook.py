@@ -14,7 +14,7 @@ from pathlib import Path
 from labkit.grading.results import SubmissionResult
 
 GRADES = "grades.csv"
-FIRST = ("student", "exercise", "earned", "points", "manual_points")
+FIRST = ("student", "exercise", "total", "points", "earned", "manual_earned", "manual_points", "ungraded")
 LAST = ("refusal", "notes", "file", "sandbox", "sha256", "id")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -36,7 +36,7 @@ def grades(results: Sequence[SubmissionResult]) -> str:
     rows.writerow([*FIRST, *tasks, *LAST])
     for result in results:
         earned = {task.task: f"{task.earned:g}" for task in result.tasks}
-        head = (result.student, result.exercise, result.earned, result.points, result.manual_points)
+        head = [getattr(result, name) for name in FIRST]
         tail = (result.refusal, "; ".join(result.notes), result.file, result.sandbox, result.sha256, result.id)
         rows.writerow([_safe(value) for value in (*head, *(earned.get(task, "") for task in tasks), *tail)])
     return file.getvalue()

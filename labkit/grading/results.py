@@ -162,6 +162,10 @@ class ManualPart:
     """What it is worth."""
     text: str
     """What the student wrote; empty if the cell is missing. Never trusted: escape it."""
+    earned: float | None = None
+    """What a person gave; None as long as nobody did."""
+    comment: str = ""
+    """What that person says to the student."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,20 @@ class SubmissionResult:
     @property
     def manual_points(self) -> float:
         return sum(part.points for part in self.manual)
+
+    @property
+    def manual_earned(self) -> float:
+        return sum(part.earned or 0.0 for part in self.manual)
+
+    @property
+    def total(self) -> float:
+        """Points of the checks and those that a person gave."""
+        return self.earned + self.manual_earned
+
+    @property
+    def ungraded(self) -> int:
+        """Free-text answers that nobody has graded yet."""
+        return sum(part.earned is None for part in self.manual)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from labkit.grading.results import TaskResult
 from labkit.grading.run import run_task
 from labkit.grading.tasks import Task
 from labkit.grading.workspace import Workspace
+
+sys.path.insert(0, str(Path(__file__).parent))  # graded.py: results for tests of what is made from them
 
 RunTask = Callable[[Task, dict[str, Any]], TaskResult]
 

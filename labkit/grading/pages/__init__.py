@@ -1,0 +1,31 @@
+"""What a grading run looks like to people: a feedback page a submission, an overview of the class.
+
+    write_pages(results, Path("grades"))     -> grades/overview.html and grades/feedback/<id>.html
+
+Pages are single files without script. What students wrote is escaped, characters that do not show are made to, and the
+page's own policy forbids the browser to run or fetch anything, so that a mistake of ours stays harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from labkit.grading.pages.overview import exercises
+from labkit.grading.pages.template import render
+from labkit.grading.results import SubmissionResult
+
+OVERVIEW = "overview.html"
+FEEDBACK = "feedback"
+
+
+def write_pages(results: Sequence[SubmissionResult], folder: Path) -> Path:
+    """Write every page below a folder; gives the overview's path."""
+    feedback = folder / FEEDBACK
+    feedback.mkdir(parents=True, exist_ok=True)
+    for result in results:
+        (feedback / f"{result.id}.html").write_text(render("feedback.html", result=result), encoding="utf-8")
+    overview = folder / OVERVIEW
+    page = render("overview.html", exercises=exercises(results), feedback=FEEDBACK)
+    overview.write_text(page, encoding="utf-8")
+    return overview
