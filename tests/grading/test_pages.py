@@ -13,8 +13,6 @@ from labkit.grading.pages.overview import exercises
 from labkit.grading.results import CellResult, ManualPart, SubmissionResult
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
 
 
 def hostile() -> SubmissionResult:
