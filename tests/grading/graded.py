@@ -16,7 +16,7 @@ def task(number: str, *met: bool, message: str = "expected 1 request, got 2") ->
     return TaskResult(number, "Title", 2 * len(met), checks, seed=1)
 
 
-def submission(student: str, **more: object) -> SubmissionResult:
+def submission(student: str, /, **more: object) -> SubmissionResult:
     """One to exercise 01, worth 8 points."""
     own = {"id": student, "student": student, "file": f"{student}.ipynb", "sha256": "", "exercise": "01", "points": 8}
     return SubmissionResult(**own | more)  # type: ignore[arg-type]
