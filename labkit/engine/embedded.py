@@ -2,9 +2,9 @@
 
     prompt -> conditions, intent, slots -> filled template -> lattice -> next-token distribution
 
-On a template the distribution is the template's own branches but for a thousandth, which the n-gram model and every
-token of the vocabulary divide. A token outside the template is therefore possible, and the hotter the likelier; from
-there the n-gram model carries on until its words lead back. A state is built once and kept.
+On a template the distribution is the template's own branches but for a small share (`NEAR` and `FAR`), which the n-gram
+model and every token of the vocabulary divide. A token outside the template is therefore possible, and the hotter the
+likelier; from there the n-gram model carries on until its words lead back. A state is built once and kept.
 """
 
 from __future__ import annotations
