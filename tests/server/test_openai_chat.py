@@ -163,3 +163,8 @@ def test_retired_model_answers_404_and_names_its_successor(tenant):
     with pytest.raises(openai.NotFoundError, match=registry.find(gone).successor) as refusal:
         tenant.chat(model=gone)
     assert refusal.value.code == "model_not_found"
+
+
+@pytest.mark.parametrize("foreign", [{"anthropic-version": "2023-06-01"}, {"x-goog-api-key": "theirs"}])
+def test_headers_of_other_providers_do_not_lead_a_request_astray(tenant, foreign):
+    assert tenant.chat(extra_headers=foreign).object == "chat.completion"

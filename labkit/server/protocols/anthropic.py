@@ -46,7 +46,7 @@ from labkit.server.protocols.anthropic_request import (
     read_message,
     read_prompt,
 )
-from labkit.server.protocols.base import header
+from labkit.server.protocols.base import OPENAI_ONLY, header
 from labkit.server.shapes import Violation, check
 
 # --- the protocol ----------------------------------------------------------------------------------------------------
@@ -61,7 +61,9 @@ class AnthropicProtocol:
         self.routes = Routes([*anthropic_batches.ROUTES, *ROUTES])
 
     def claims(self, request: Request) -> bool:
-        return request.path.startswith("/v1/messages") or "anthropic-version" in request.headers
+        if request.path.startswith("/v1/messages"):
+            return True
+        return "anthropic-version" in request.headers and not request.path.startswith(OPENAI_ONLY)
 
     def key(self, request: Request) -> str:
         if key := request.headers.get("x-api-key") or request.bearer:  # with both, x-api-key counts

@@ -59,6 +59,10 @@ class Protocol(Interface):
         ...
 
 
+OPENAI_ONLY = ("/v1/chat/", "/v1/responses", "/v1/embeddings", "/v1/moderations", "/v1/batches")
+"""Paths that tell whose request it is, whatever other providers' headers come with it."""
+
+
 def header(name: str, value: object) -> tuple[bytes, bytes]:
     return name.encode("latin-1"), str(value).encode("latin-1", "replace")
 

@@ -33,7 +33,7 @@ from labkit.server.http import (
 )
 from labkit.server.prompt import render
 from labkit.server.protocols import gemini_batches, gemini_caches, gemini_embeddings, gemini_files, gemini_interactions
-from labkit.server.protocols.base import served
+from labkit.server.protocols.base import OPENAI_ONLY, served
 from labkit.server.protocols.gemini_caches import CachedContents
 from labkit.server.protocols.gemini_contents import read_contents
 from labkit.server.protocols.gemini_file_parts import with_files
@@ -76,6 +76,8 @@ class GeminiProtocol:
         path = request.path
         if path.startswith(PREFIXES) or path == "/models" or METHOD.search(path):
             return True
+        if path.startswith(OPENAI_ONLY):
+            return False
         return "x-goog-api-key" in request.headers or "key" in request.query
 
     def key(self, request: Request) -> str:
