@@ -86,6 +86,30 @@ def test_openai_parallel_calls_and_none_of_them(tenant):
     assert len(chat(tenant, both, parallel_tool_calls=False).choices[0].message.tool_calls) == 1
 
 
+BOTH = [{"role": "user", "content": "What is the weather in Paris and in London?"}]
+
+
+def test_openai_insists_on_a_result_for_every_call(tenant):
+    asked = chat(tenant, BOTH).choices[0].message
+    results = [{"role": "tool", "tool_call_id": call.id, "content": RESULT} for call in asked.tool_calls]
+    with pytest.raises(openai.BadRequestError, match=f"did not have response messages: {asked.tool_calls[1].id}"):
+        chat(tenant, [*BOTH, asked, results[0]])
+    with pytest.raises(openai.BadRequestError, match="must be followed by tool messages"):
+        chat(tenant, [*BOTH, asked, results[0], {"role": "user", "content": "Well?"}, results[1]])
+    assert chat(tenant, [*BOTH, asked, *reversed(results)]).choices[0].message.content
+
+
+def test_claude_insists_on_a_result_for_every_call(tenant):
+    asked = claude(tenant, BOTH, tool_choice={"type": "any"}).content
+    uses = [block.id for block in asked if block.type == "tool_use"]
+    results = [{"type": "tool_result", "tool_use_id": use, "content": RESULT} for use in uses]
+    history = [*BOTH, {"role": "assistant", "content": asked}]
+    assert len(uses) == 2
+    with pytest.raises(anthropic.BadRequestError, match=f"without `tool_result` blocks immediately after: {uses[1]}"):
+        claude(tenant, [*history, {"role": "user", "content": results[:1]}])
+    assert claude(tenant, [*history, {"role": "user", "content": results}]).stop_reason == "end_turn"
+
+
 @pytest.mark.parametrize("temperature", [0, 1, 2])
 def test_openai_structured_output_always_validates(tenant, temperature):
     schema = Person.model_json_schema() | {"additionalProperties": False}

@@ -255,10 +255,30 @@ def read_prompt(body: dict[str, Any], model: Model) -> tuple[tuple[Turn, ...], R
         parts = list(read_blocks(message["content"], ROLES[message["role"]], f"{at}.content"))
         blocks += parts
         turns += _turns_of(message, parts, called, at)
+    check_answered(body["messages"])
     if turns[-1].role == "assistant" and not model.prefill:
         text = "This model does not support assistant message prefill. The conversation must end with a user message."
         raise ApiError("invalid_request", text)
     return tuple(turns), render(_with_automatic_breakpoint(blocks, body.get("cache_control")), model)
+
+
+def check_answered(messages: list[dict[str, Any]]) -> None:
+    """Every call has its result in the message right after it."""
+    for n, message in enumerate(messages):
+        asked = _ids(message, "tool_use", "id")
+        after = _ids(messages[n + 1], "tool_result", "tool_use_id") if n + 1 < len(messages) else []
+        if missing := [call for call in asked if call not in after]:
+            text = (
+                f"messages.{n}: `tool_use` ids were found without `tool_result` blocks immediately after: "
+                f"{', '.join(missing)}. Each `tool_use` block must have a corresponding `tool_result` block in the "
+                "next message."
+            )
+            raise ApiError("invalid_request", text)
+
+
+def _ids(message: dict[str, Any], kind: str, name: str) -> list[str]:
+    blocks = message["content"] if isinstance(message["content"], list) else []
+    return [block[name] for block in blocks if block["type"] == kind]
 
 
 def _text(blocks: list[Block]) -> str:

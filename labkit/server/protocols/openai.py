@@ -43,7 +43,14 @@ from labkit.server.protocols import (
     openai_responses,
 )
 from labkit.server.protocols.base import header, retirement, served
-from labkit.server.protocols.openai_request import ERROR_TYPES, JOURNALED, PROVIDERS, phrase, read_chat
+from labkit.server.protocols.openai_request import (
+    ERROR_TYPES,
+    JOURNALED,
+    PROVIDERS,
+    check_answered,
+    phrase,
+    read_chat,
+)
 from labkit.server.protocols.openai_scores import scored_tokens
 from labkit.server.protocols.openai_tools import call_object
 from labkit.server.shapes import Violation
@@ -167,8 +174,10 @@ class Asked:
 
 def _read(request: Request) -> Asked:
     body = request.json()
+    asked = read_chat(body)
+    check_answered(body["messages"])
     return Asked(
-        request=read_chat(body),
+        request=asked,
         stream=bool(body.get("stream")),
         with_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         params={name: value for name, value in body.items() if name in JOURNALED and value is not None},

@@ -302,6 +302,22 @@ def _answered_call(message: dict[str, Any], made: dict[str, Call], at: str) -> s
     return made[message["tool_call_id"]].name
 
 
+def check_answered(messages: list[dict[str, Any]]) -> None:
+    """Every call of a turn has its result before anybody else speaks, as OpenAI's own API insists."""
+    waiting: list[str] = []
+    for n, message in enumerate([*messages, {"role": "user"}]):
+        if message["role"] == "tool":
+            waiting = [call for call in waiting if call != message["tool_call_id"]]
+            continue
+        if waiting:
+            text = (
+                "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+                f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(waiting)}"
+            )
+            raise ApiError("invalid_request", text, param=f"messages.[{n}].role")
+        waiting = [call["id"] for call in message.get("tool_calls") or []]
+
+
 def read_content(message: dict[str, Any], model: Model, at: str) -> Iterator[Block]:
     content, role = message.get("content"), ROLES[message["role"]]
     name = message["name"] if isinstance(message.get("name"), str) else None
