@@ -8,14 +8,20 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from labkit.engine import labels, sentiment
+from labkit.engine.categories import Category
 from labkit.engine.embedding import lexicon
 from labkit.engine.properties import Wanted, words_of
+from labkit.engine.routing import Topic
 from labkit.engine.words import FUNCTION_WORDS, stem
 
 NAMED = 3.0
 """What a value gains that the text names."""
 TOPICAL = 5.0
 """Factor on the similarity of a value and the text."""
+DESCRIBED = 5.0
+"""Factor on the probability of a value by its description."""
+SUPPORTED = 1.4
+"""How far above an equal share the likeliest value must be for the text to speak for it."""
 UNDECIDED = (
     *("unknown", "other", "none", "unspecified", "neutral", "medium", "normal", "general", "not specified", "misc"),
     "n/a",
@@ -104,8 +110,23 @@ def enumeration(
     return [math.exp(1.6 * (score - top)) for score in scores], min(0.95, 0.45 + 0.2 * top)
 
 
+def _described(names: Sequence[str], hints: str) -> tuple[Category, ...]:
+    """The values with what the property's description says of each: "A: billing. B: parcels"; none unless of all."""
+    places = [re.search(rf"(?<!\w){re.escape(name)}[\"'`]?\s*(?::|=|\(|–|—| - )", hints) for name in names]
+    found = [m for m in places if m]
+    if len(names) < 2 or len(found) < len(names):
+        return ()
+    ends = {m.end(): min([o.start() for o in found if o.start() >= m.end()], default=len(hints)) for m in found}
+    abouts = [hints[m.end() : ends[m.end()]].strip(" .,;)\n") for m in found]
+    return tuple(Category(Topic(name, about), name) for name, about in zip(names, abouts, strict=True))
+
+
 def _scores(wanted: Wanted, names: Sequence[str], text: str, tier: str) -> tuple[list[float], bool]:
     """A score for each name, and whether any of them has support in the text."""
+    if described := _described(names, wanted.hints):
+        shares = dict(labels.of_categories(text, described, tier))
+        if max(shares.values()) > SUPPORTED / len(names):
+            return [DESCRIBED * shares.get(name, 0.0) for name in names], True
     spoken = [NAMED * named(name, text) for name in names]
     if any(spoken):
         return spoken, True
@@ -114,7 +135,7 @@ def _scores(wanted: Wanted, names: Sequence[str], text: str, tier: str) -> tuple
         return degrees, True
     topical = [TOPICAL * _alike(name, text, tier) for name in names]
     shares = dict(labels.shares(text, tuple(names), tier)) if len(names) > 1 else {}
-    if shares and max(shares.values()) > 1.4 / len(names):
+    if shares and max(shares.values()) > SUPPORTED / len(names):
         topical = [t + 2.5 * shares.get(name, 0.0) for t, name in zip(topical, names, strict=True)]
     return topical, max(topical) > 0.6
 

@@ -384,3 +384,12 @@ def test_a_list_gets_what_the_plain_answer_lists(engine):
     planets = json.loads(write(engine, array(STRING), "List the planets."))
     assert len(planets) == 8 and planets[2] == "Earth"
     assert json.loads(write(engine, obj(planets=array(STRING)), "List the planets."))["planets"] == planets
+
+
+ROUTES = [("Where is my parcel?", "B"), ("I have a charge on my invoice that is not mine.", "A")]
+
+
+@pytest.mark.parametrize(("said", "queue"), ROUTES)
+def test_an_enumeration_is_chosen_by_what_the_description_says_of_its_values(engine, said, queue):
+    queues = {"enum": ["A", "B"], "description": "A: billing and charges. B: parcels and delivery"}
+    assert json.loads(write(engine, obj(queue=queues), said)) == {"queue": queue}
