@@ -19,6 +19,10 @@ def grade(
     seed: Annotated[
         int | None, typer.Option(help="Of the probe inputs; by default it follows from the check file.")
     ] = None,
+    manual: Annotated[
+        list[Path] | None,
+        typer.Option(help="A filled-in sheet of free-text answers; the one in the folder for results is read anyway."),
+    ] = None,
     allow_weak_sandbox: Annotated[
         bool, typer.Option("--allow-weak-sandbox", help="Grade even where submissions cannot be shut in.")
     ] = False,
@@ -28,16 +32,23 @@ def grade(
     \b
         labkit grade submitted/ --out grades/
         labkit grade class.zip --out grades/ --only 01 --jobs 4
+        labkit grade submitted/ --out grades/ --manual marked.csv
 
     grades.csv has a row a submission, overview.html shows the class, feedback/ holds a page to hand back for each
     submission, results.jsonl every check with what was seen. A run that was killed goes on where it stopped; a second
     run grades only what has changed.
+
+    Free-text answers are collected in manual.csv: write points and comments into its columns `earned` and `comment`,
+    save it as CSV, and run the command again.
     """
     from labkit.grading.grade import grade as grade_all
     from labkit.grading.gradebook import write_grades
+    from labkit.grading.manual import SHEET, marked, read_marks, write_sheet
     from labkit.grading.pages import write_pages
     from labkit.grading.sandbox import tiers
 
+    sheets = [sheet for sheet in (out / SHEET,) if sheet.exists()] + (manual or [])
+    marks = {key: mark for sheet in sheets for key, mark in read_marks(sheet).items()}
     print(f"Sandbox: {tiers.best().sentence}")
     run = grade_all(
         submissions,
@@ -49,8 +60,10 @@ def grade(
         only=only or None,
         progress=True,
     )
-    table = write_grades(run.results, out)
-    overview = write_pages(run.results, out)
-    refused = sum(bool(result.refusal) for result in run.results)
-    print(f"{len(run.results)} submissions, {run.graded} graded now, {refused} refused.")
+    results = marked(run.results, marks)
+    table, sheet, overview = write_grades(results, out), write_sheet(results, out), write_pages(results, out)
+    refused = sum(bool(result.refusal) for result in results)
+    print(f"{len(results)} submissions, {run.graded} graded now, {refused} refused.")
     print(f"Grades: {table}; the class: {overview}; pages to hand back: {out / 'feedback'}")
+    if ungraded := sum(result.ungraded for result in results):
+        print(f"To grade by hand: {ungraded} answers in {sheet}; fill in points and run this again.")

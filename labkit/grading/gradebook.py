@@ -1,52 +1,29 @@
-"""grades.csv: one row a submission, for a spreadsheet or a learning platform.
-
-Names come from strangers and spreadsheets run what begins with `=`, `+`, `-` or `@`: such a text gets an apostrophe
-before it, as spreadsheets themselves write it (OWASP, "CSV Injection").
-"""
+"""grades.csv: one row a submission, for a spreadsheet."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from labkit.grading.results import SubmissionResult
+from labkit.grading.tables import table, write_table
 
 GRADES = "grades.csv"
 FIRST = ("student", "exercise", "total", "points", "earned", "manual_earned", "manual_points", "ungraded")
 LAST = ("refusal", "notes", "file", "sandbox", "sha256", "id")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_grades(results: Iterable[SubmissionResult], folder: Path) -> Path:
-    """Write the table, whole or not at all; `utf-8-sig`, so that spreadsheets read names right."""
-    path = folder / GRADES
-    part = path.with_suffix(".part")
-    part.write_text(grades(list(results)), encoding="utf-8-sig", newline="")
-    part.replace(path)
-    return path
-
-
-def grades(results: Sequence[SubmissionResult]) -> str:
-    """The table as CSV: a column a task, empty where an exercise has no such task; refused ones have 0 points."""
+def write_grades(results: Sequence[SubmissionResult], folder: Path) -> Path:
+    """Write the table: a column a task, empty where an exercise has no such task; refused ones have 0 points."""
     tasks = sorted({task.task for result in results for task in result.tasks}, key=_by_number)
-    file = io.StringIO()
-    rows = csv.writer(file)
-    rows.writerow([*FIRST, *tasks, *LAST])
-    for result in results:
-        earned = {task.task: f"{task.earned:g}" for task in result.tasks}
-        head = [getattr(result, name) for name in FIRST]
-        tail = (result.refusal, "; ".join(result.notes), result.file, result.sandbox, result.sha256, result.id)
-        rows.writerow([_safe(value) for value in (*head, *(earned.get(task, "") for task in tasks), *tail)])
-    return file.getvalue()
+    columns = (*FIRST, *tasks, *LAST)
+    return write_table(folder / GRADES, table(columns, [_row(result, tasks) for result in results]))
 
 
-def _safe(value: object) -> str:
-    if isinstance(value, int | float):
-        return f"{value:g}"
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+def _row(result: SubmissionResult, tasks: Sequence[str]) -> list[object]:
+    earned = {task.task: task.earned for task in result.tasks}
+    tail = (result.refusal, "; ".join(result.notes), result.file, result.sandbox, result.sha256, result.id)
+    return [*(getattr(result, name) for name in FIRST), *(earned.get(task, "") for task in tasks), *tail]
 
 
 def _by_number(task: str) -> tuple[int, ...]:

@@ -197,6 +197,15 @@ def visible(name: str) -> str:
     return "".join(char if _shows(char) else f"⟨{ord(char):02X}⟩" for char in name)
 
 
+def visible_lines(text: str) -> str:
+    """The same for a text of several lines; a tab becomes four spaces.
+
+    >>> visible_lines("a\\u202eb\\r\\nc\\td")
+    'a⟨202E⟩b\\nc    d'
+    """
+    return "\n".join(visible(line) for line in text.replace("\r\n", "\n").replace("\t", "    ").split("\n"))
+
+
 def _shows(char: str) -> bool:
     return char == " " or unicodedata.category(char)[0] not in "CZ"
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from labkit.grading import card
-from labkit.grading.ingest import visible
+from labkit.grading.ingest import visible_lines
 
 
 def render(name: str, **values: object) -> str:
@@ -18,19 +18,13 @@ def render(name: str, **values: object) -> str:
 
 
 def shown(value: object) -> object:
-    """What a template prints: texts with control and direction characters made visible, lines kept.
-
-    >>> shown("a\\u202eb\\nc\\td")
-    'a⟨202E⟩b\\nc    d'
-    """
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return "\n".join(visible(line) for line in value.replace("\r\n", "\n").replace("\t", "    ").split("\n"))
+    """What a template prints: texts with control and direction characters made visible."""
+    return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def prose(text: str) -> Markup:
     """Text in which `backticks` are code; everything else in it is escaped."""
-    return Markup(card.prose(str(shown(text))))
+    return Markup(card.prose(visible_lines(text)))
 
 
 def points(value: float) -> str:
