@@ -60,7 +60,8 @@ def worked(
         results: list[Message] = []
         for asked in so_far.tool_calls:
             results.append((yield from ran(tools.get(asked.name), asked)))
-        call = replace(call, request=replace(call.request, messages=(*messages, *results)))
+        # A call that was forced has been made: forced again, the model could never answer.
+        call = replace(call, request=replace(call.request, messages=(*messages, *results), tool_choice=None))
     raise ToolsUnfinished(max_rounds, so_far, call.request.messages)
 
 

@@ -102,7 +102,7 @@ def make_plan(prompt: Prompt, results: Sequence[Turn]) -> Plan | Missing:
             call = PlannedCall(tool, compiled(prompt.tools[tool].parameters or "{}", reading))
             if not _already(call, prompt.tools, made) and call not in calls:
                 calls.append(call)
-    if forced and not results:
+    if forced:  # also after a result: who forces a call gets one
         calls = calls or _some_call(prompt, request)
         return Plan(((calls[0].tool, 1.0),), tuple(calls), ())
     if missing and not calls and not results:

@@ -164,3 +164,8 @@ def test_a_tool_can_be_demanded_or_forbidden() -> None:
     client = LLMClient("gemini")
     assert client.chat("Hi", tools=[weather], tool_choice="required").tool_calls
     assert not client.chat(QUESTION, tools=[weather], tool_choice="none").tool_calls
+
+
+def test_a_forced_call_is_forced_once(session: object) -> None:
+    answer = LLMClient("openai", tier="sampling").run_tools(QUESTION, [weather], tool_choice="required")
+    assert "18" in answer.text and [turn.role for turn in answer.transcript].count("tool") == 1

@@ -99,6 +99,15 @@ def test_openai_insists_on_a_result_for_every_call(tenant):
     assert chat(tenant, [*BOTH, asked, *reversed(results)]).choices[0].message.content
 
 
+def test_who_forces_a_call_gets_one_also_after_a_result(tenant):
+    asked = chat(tenant).choices[0].message
+    result = {"role": "tool", "tool_call_id": asked.tool_calls[0].id, "content": "Error: try again"}
+    history = [{"role": "user", "content": WEATHER}, asked, result]
+    named = {"type": "function", "function": {"name": "get_weather"}}
+    assert chat(tenant, history, tool_choice=named).choices[0].message.tool_calls
+    assert not chat(tenant, history).choices[0].message.tool_calls
+
+
 def test_claude_insists_on_a_result_for_every_call(tenant):
     asked = claude(tenant, BOTH, tool_choice={"type": "any"}).content
     uses = [block.id for block in asked if block.type == "tool_use"]
