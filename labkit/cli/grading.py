@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Format(StrEnum):
+    """What `--export` takes."""
+
+    canvas = "canvas"
+    moodle = "moodle"
+    gradescope = "gradescope"
 
 
 def grade(
@@ -23,6 +32,9 @@ def grade(
         list[Path] | None,
         typer.Option(help="A filled-in sheet of free-text answers; the one in the folder for results is read anyway."),
     ] = None,
+    export: Annotated[
+        list[Format] | None, typer.Option(help="Grades for another system as well; may be given several times.")
+    ] = None,
     allow_weak_sandbox: Annotated[
         bool, typer.Option("--allow-weak-sandbox", help="Grade even where submissions cannot be shut in.")
     ] = False,
@@ -33,6 +45,7 @@ def grade(
         labkit grade submitted/ --out grades/
         labkit grade class.zip --out grades/ --only 01 --jobs 4
         labkit grade submitted/ --out grades/ --manual marked.csv
+        labkit grade submitted/ --out grades/ --export canvas --export gradescope
 
     grades.csv has a row a submission, overview.html shows the class, feedback/ holds a page to hand back for each
     submission, results.jsonl every check with what was seen. A run that was killed goes on where it stopped; a second
@@ -41,6 +54,7 @@ def grade(
     Free-text answers are collected in manual.csv: write points and comments into its columns `earned` and `comment`,
     save it as CSV, and run the command again.
     """
+    from labkit.grading.exports import export as export_to
     from labkit.grading.grade import grade as grade_all
     from labkit.grading.gradebook import write_grades
     from labkit.grading.manual import SHEET, marked, read_marks, write_sheet
@@ -67,3 +81,6 @@ def grade(
     print(f"Grades: {table}; the class: {overview}; pages to hand back: {out / 'feedback'}")
     if ungraded := sum(result.ungraded for result in results):
         print(f"To grade by hand: {ungraded} answers in {sheet}; fill in points and run this again.")
+    for name in export or []:
+        files = export_to(name, results, out)
+        print(f"For {name}: {files[0] if len(files) == 1 else f'{len(files)} files below {out}'}")

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labkit.errors import LabkitError
 from labkit.grading.results import ManualPart, SubmissionResult
-from labkit.grading.tables import table, text_of, write_table
+from labkit.grading.tables import plain, table, text_of, write_table
 
 SHEET = "manual.csv"
 COLUMNS = ("student", "exercise", "part", "points", "answer", "earned", "comment", "id", "version")
@@ -43,10 +44,19 @@ Key = tuple[str, str, str]
 Marks = Mapping[Key, Mark]
 
 
-def write_sheet(results: Iterable[SubmissionResult], folder: Path) -> Path | None:
-    """Write the sheet if there is anything to grade by hand; None if there is not."""
+def write_sheet(results: Sequence[SubmissionResult], folder: Path) -> Path | None:
+    """Write the sheet if there is anything to grade by hand; None if there is not.
+
+    Rows with points for answers that are not among the results stay: those of other exercises, of earlier versions.
+    """
+    path = folder / SHEET
     rows = [_row(result, part) for result in results for part in result.manual]
-    return write_table(folder / SHEET, table(COLUMNS, rows)) if rows else None
+    if not rows:
+        return None
+    new = {_key(result, part) for result in results for part in result.manual}
+    old = _rows(path) if path.exists() else []
+    kept = [row for row in old if row["earned"] and (row["id"], row["part"], row["version"]) not in new]
+    return write_table(path, table(COLUMNS, [*rows, *([row.get(name, "") for name in COLUMNS] for row in kept)]))
 
 
 def read_marks(path: Path) -> dict[Key, Mark]:
@@ -55,34 +65,41 @@ def read_marks(path: Path) -> dict[Key, Mark]:
     Raises:
         BadSheet: no such file, not one of ours, or points that are no number, negative or more than the part is worth.
     """
+    marks: dict[Key, Mark] = {}
+    for number, row in enumerate(_rows(path), start=1):
+        if given := row["earned"].strip():
+            where = f"{path}, row {number}: part {row['part']} of {row.get('student') or row['id']}"
+            mark = Mark(_points(given, row["points"], where), plain(row.get("comment", "").strip()))
+            marks[row["id"], row["part"], row["version"]] = mark
+    return marks
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
     try:
-        lines = text_of(path).splitlines(keepends=True)
+        text = text_of(path)
     except OSError as error:
         raise BadSheet(f"{path} cannot be read: {error.strerror}") from None
-    delimiter = max(",;\t", key=(lines[0] if lines else "").count)
-    rows = csv.DictReader(lines, delimiter=delimiter)
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
     missing = {"part", "points", "earned", "id", "version"} - set(rows.fieldnames or ())
     if missing:
         raise BadSheet(f"{path} is no sheet of labkit grade: it has no column {', '.join(sorted(missing))}")
-    marks: dict[Key, Mark] = {}
-    for row in rows:
-        if given := (row["earned"] or "").strip():
-            where = f"{path}, line {rows.line_num}: part {row['part']} of {row.get('student') or row['id']}"
-            mark = Mark(_points(given, row["points"], where), (row.get("comment") or "").strip())
-            marks[row["id"] or "", row["part"] or "", row["version"] or ""] = mark
-    return marks
+    return list(rows)
 
 
 def marked(results: Iterable[SubmissionResult], marks: Marks) -> list[SubmissionResult]:
     """The results with what a person gave for their free-text answers."""
-    return [replace(r, manual=tuple(_marked(r.id, part, marks) for part in r.manual)) for r in results]
+    return [replace(r, manual=tuple(_marked(part, marks.get(_key(r, part))) for part in r.manual)) for r in results]
 
 
-def _marked(submission: str, part: ManualPart, marks: Marks) -> ManualPart:
-    mark = marks.get((submission, part.id, _version(part)))
+def _marked(part: ManualPart, mark: Mark | None) -> ManualPart:
     if mark is None:
         return part if part.text.strip() else replace(part, earned=0.0)
     return replace(part, earned=mark.earned, comment=mark.comment)
+
+
+def _key(result: SubmissionResult, part: ManualPart) -> Key:
+    return result.id, part.id, _version(part)
 
 
 def _row(result: SubmissionResult, part: ManualPart) -> tuple[object, ...]:
@@ -96,13 +113,13 @@ def _version(part: ManualPart) -> str:
     return f"v{hashlib.sha256(part.text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
-def _points(given: str, worth: str | None, where: str) -> float:
+def _points(given: str, worth: str, where: str) -> float:
     """
     >>> _points("2,5", "4", "a sheet")
     2.5
     """
     try:
-        earned, most = (float((text or "").replace(",", ".")) for text in (given, worth))
+        earned, most = (float(text.replace(",", ".")) for text in (given, worth))
     except ValueError:
         raise BadSheet(f"{where}: {given!r} of {worth!r} is no number of points") from None
     if not 0 <= earned <= most:

@@ -52,3 +52,12 @@ def safe(value: object) -> str:
         return f"{value:g}"
     text = visible_lines(str(value))
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text
+
+
+def plain(cell: str) -> str:
+    """A cell without the apostrophe that `safe` put before it.
+
+    >>> plain("'-1 for style"), plain("'tis")
+    ('-1 for style', "'tis")
+    """
+    return cell[1:] if cell.startswith("'") and cell[1:].lstrip().startswith(FORMULA) else cell

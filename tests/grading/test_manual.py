@@ -42,6 +42,14 @@ def test_the_sheet_written_anew_keeps_what_was_given(tmp_path: Path) -> None:
     assert [result.manual[0].earned for result in again] == [3, None]
 
 
+def test_a_run_over_another_exercise_keeps_the_points_of_this_one(tmp_path: Path) -> None:
+    one = essay("one")
+    fill(write_sheet([one], tmp_path), "3", comment="-1 for style")
+    write_sheet([essay("two", "bob")], tmp_path)
+    [result] = marked([one], read_marks(tmp_path / "manual.csv"))
+    assert (result.total, result.manual[0].comment) == (3, "-1 for style")
+
+
 def test_an_answer_handed_in_anew_is_ungraded_again(tmp_path: Path) -> None:
     marks = read_marks(fill(write_sheet([essay("first")], tmp_path), "4"))
     [result] = marked([essay("second")], marks)
@@ -54,9 +62,9 @@ def test_no_answer_is_worth_nothing_without_reading() -> None:
 
 
 @pytest.mark.parametrize("given", ["5", "-1", "two", "nan"])
-def test_points_that_cannot_be_are_refused_with_line_and_student(tmp_path: Path, given: str) -> None:
+def test_points_that_cannot_be_are_refused_with_row_and_student(tmp_path: Path, given: str) -> None:
     sheet = fill(write_sheet([essay("text")], tmp_path), given)
-    with pytest.raises(BadSheet, match="line 2: part essay of ada"):
+    with pytest.raises(BadSheet, match="row 1: part essay of ada"):
         read_marks(sheet)
 
 
