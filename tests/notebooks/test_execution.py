@@ -66,6 +66,7 @@ def test_lesson_writes_no_warning(lesson: Path, fresh: Any) -> None:
     assert [o.text for o in outputs if o.output_type == "stream" and o.name == "stderr"] == []
 
 
+@pytest.mark.timeout(2 * SECONDS_PER_LESSON)
 def test_lesson_runs_again_in_the_same_kernel(lesson: Path, tmp_path: Path, save_notebooks: ModuleType) -> None:
     """Run All, and Run All again without a restart: nothing that a page leaves behind changes what it shows."""
     page = save_notebooks.read(lesson)
