@@ -59,7 +59,7 @@ class Protocol(Interface):
         ...
 
 
-OPENAI_ONLY = ("/v1/chat/", "/v1/responses", "/v1/embeddings", "/v1/moderations", "/v1/batches")
+OPENAI_ONLY = ("/v1/chat/", "/v1/responses", "/v1/embeddings", "/v1/moderations")
 """Paths that tell whose request it is, whatever other providers' headers come with it."""
 
 
