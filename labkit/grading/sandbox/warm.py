@@ -213,10 +213,25 @@ def _enclose(setup: Setup, home: str, uid: int | None) -> None:
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     options = f"size={limits.disk_bytes},nr_inodes={limits.files},mode=0700,uid={owner},gid={group}"
     kernel.mount("tmpfs", home, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
+    covered = _held_open(home, [path for path in setup.read if path.startswith("/tmp/")])
     for inside, outside in ((f"{home}/tmp", "/tmp"), (f"{home}/shm", "/dev/shm")):
         os.mkdir(inside, 0o700)
         os.chown(inside, owner, group)
         kernel.mount(inside, outside, None, kernel.MS_BIND)
+    for kept, path in covered:
+        os.makedirs(path, 0o755)
+        kernel.mount(kept, path, None, kernel.MS_BIND | kernel.MS_REC)
+
+
+def _held_open(home: str, paths: list[str]) -> list[tuple[str, str]]:
+    """Folders that a new /tmp will cover (a course that was cloned there), each bound to a place that it leaves free."""
+    kept = []
+    for number, path in enumerate(path for path in paths if os.path.isdir(path) and not os.path.islink(path)):
+        place = f"{home}/covered{number}"
+        os.mkdir(place, 0o755)
+        kernel.mount(path, place, None, kernel.MS_BIND | kernel.MS_REC)
+        kept.append((place, path))
+    return kept
 
 
 def _map_user(uid: int, gid: int) -> None:
