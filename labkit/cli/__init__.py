@@ -17,6 +17,7 @@ import typer
 from labkit import __version__
 from labkit.cli import chat, course, facts, grading, server, spend, sweep
 from labkit.errors import LabkitError
+from labkit.registry import UnknownModel
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "serve": server.serve,
@@ -65,6 +66,9 @@ def main() -> None:
     except LabkitError as error:
         print(f"labkit: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except UnknownModel as unknown:
+        print(f"labkit: {unknown}", file=sys.stderr)
+        sys.exit(2)
     except Exception as fault:
         if os.environ.get("LABKIT_DEBUG"):
             raise

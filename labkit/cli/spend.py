@@ -17,7 +17,7 @@ def spend(
     days: Annotated[int | None, typer.Option(min=1, help="The last so many days only.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Real money only: calls to real services.")] = False,
 ) -> None:
-    """List what calls have cost, out of the ledger.
+    """List what the calls of LLMClient, chat and sweep have cost, out of the ledger.
 
     \b
         labkit spend                        by day and model

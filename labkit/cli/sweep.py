@@ -40,7 +40,7 @@ def sweep(
         repeats = 5
         metrics = ["words", "distinct_2"]
         [parameters]
-        temperature = [0.0, 0.7, 1.2]
+        temperature = [0.0, 0.5, 1.0]
         max_tokens = 100
     \b
         labkit sweep spec.toml --estimate

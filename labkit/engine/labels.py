@@ -26,7 +26,7 @@ OPPOSITES = (
 )  # fmt: skip
 """Names of positive and negative, in the same style."""
 NEUTRAL = ("neutral", "neu", "mixed")
-STEEPNESS = {"small": 0.9, "standard": 1.3, "large": 1.7}
+STEEPNESS = {"small": 1.8, "standard": 2.6, "large": 3.0}
 """Turns scores of topics into probabilities by a softmax; larger tiers are surer of themselves."""
 SHOWN_WORDS = 5
 """Letters of the shortest word that an example teaches about its label."""

@@ -11,7 +11,7 @@
     chat = [{ role = "user", content = "Hi" }]        # or messages
 
     [parameters]                                      # system, temperature, top_p, top_k, max_tokens, effort: a list is
-    temperature = [0.0, 0.7, 1.2]                     # an axis of the grid; stop and extra are the same in every cell
+    temperature = [0.0, 0.5, 1.0]                     # an axis of the grid; stop and extra are the same in every cell
     max_tokens = 100
 
     [[judge]]                                         # a model that scores each answer, as labkit.metrics.Judge

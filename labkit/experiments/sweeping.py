@@ -1,6 +1,6 @@
 """`lk.sweep`: prompts x models x parameters x repeats, to a table.
 
-    answers = lk.sweep(["What is an API?", "Tell me a story."], models=[a, b], temperature=[0, 0.7, 1.2], repeats=5)
+    answers = lk.sweep(["What is an API?", "Tell me a story."], models=[a, b], temperature=[0, 0.5, 1], repeats=5)
     answers.groupby(["model", "temperature"])["output"].mean()
 
 Run it again and it pays for what is missing only: finished cells lie on disk under the sweep's name. `Sweep` is the

@@ -224,7 +224,7 @@ def _enclose(setup: Setup, home: str, uid: int | None) -> None:
 
 
 def _held_open(home: str, paths: list[str]) -> list[tuple[str, str]]:
-    """Folders that a new /tmp will cover (a course that was cloned there), each bound to a place that it leaves free."""
+    """Folders that a new /tmp will cover (a course was cloned there), each bound to a place that stays free."""
     kept = []
     for number, path in enumerate(path for path in paths if os.path.isdir(path) and not os.path.islink(path)):
         place = f"{home}/covered{number}"
