@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from labkit.errors import LabkitError
+
 
 class Format(StrEnum):
     """What `--export` takes."""
@@ -59,6 +61,7 @@ def grade(
     from labkit.grading.gradebook import write_grades
     from labkit.grading.manual import SHEET, marked, read_marks, write_sheet
     from labkit.grading.pages import write_pages
+    from labkit.grading.results import BROKEN
     from labkit.grading.sandbox import tiers
 
     sheets = [sheet for sheet in (out / SHEET,) if sheet.exists()] + (manual or [])
@@ -79,8 +82,13 @@ def grade(
     refused = sum(bool(result.refusal) for result in results)
     print(f"{len(results)} submissions, {run.graded} graded now, {refused} refused.")
     print(f"Grades: {table}; the class: {overview}; pages to hand back: {out / 'feedback'}")
+    broken = sum(any(note.startswith(BROKEN) for note in result.notes) for result in results)
+    if broken:
+        print(f"In {broken} of them a cell of the exercise itself failed: read the notes before you hand them back.")
     if ungraded := sum(result.ungraded for result in results):
         print(f"To grade by hand: {ungraded} answers in {sheet}; fill in points and run this again.")
     for name in export or []:
         files = export_to(name, results, out)
         print(f"For {name}: {files[0] if len(files) == 1 else f'{len(files)} files below {out}'}")
+    if broken and broken == len(results) - refused:
+        raise LabkitError(f"{BROKEN}in every submission; the fault is this machine's, and the grades say nothing.")

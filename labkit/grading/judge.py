@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from labkit.errors import ServerError
 from labkit.grading.job import Job
 from labkit.grading.journal import Journal
 from labkit.grading.labserver import KeysUsedUp, LabServer
-from labkit.grading.results import SubmissionResult
+from labkit.grading.results import BROKEN, CellResult, SubmissionResult
 from labkit.grading.run import run_task
 from labkit.grading.sandbox.forkserver import MODULES, ForkServer
 from labkit.grading.sandbox.limits import Limits
@@ -116,6 +116,7 @@ class Judge:
             seconds=round(time.monotonic() - begun, 3),
             restarts=sitting.restarts,
             versions={**warm.versions, "labkit": __version__},
+            notes=(*job.notes, *_broken(job, cells)),
         )
 
     def _parts(self, limits: Limits) -> tuple[LabServer, ForkServer | SpareServer]:
@@ -151,6 +152,14 @@ class Judge:
             path.write_text(job.checks, encoding="utf-8")
             self._tasks[digest] = load_tasks(path).tasks
         return self._tasks[digest]
+
+
+def _broken(job: Job, cells: Sequence[CellResult]) -> Iterator[str]:
+    """The exercise's own cells that failed: the student's doing, or this machine's; a person has to look."""
+    given = {cell.id for cell in job.cells if cell.given}
+    for cell in cells:
+        if cell.id in given and cell.outcome not in ("ok", "skipped"):
+            yield f"{BROKEN}{cell.id} ({cell.error or cell.outcome})"
 
 
 def _begin_checks(journal: Journal, seed: int) -> None:

@@ -168,6 +168,10 @@ class ManualPart:
     """What that person says to the student."""
 
 
+BROKEN = "a cell of the exercise itself failed: "
+"""How the note begins that says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class SubmissionResult:
     """One submission, graded or refused: a line of results.jsonl."""

@@ -46,6 +46,8 @@ class Runnable:
     """Position in the submission, from 1; 0 for a given cell that was missing there."""
     id: str
     source: str
+    given: bool = False
+    """It is the exercise's own, and runs as it was handed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def assemble(cells: list[Cell], exercise: Exercise) -> Assembled:
         if given and cell.source.strip() != released.source.strip() and cell.id not in seen:
             changed.append(cell.id)
         if released.role is Role.given and released.code and cell.id not in seen:
-            result.cells.append(Runnable(number, cell.id, released.source))
+            result.cells.append(Runnable(number, cell.id, released.source, given=True))
         if released.role in (Role.answer, Role.manual) and released.code:
             if cell.code:
                 result.cells.append(Runnable(number, cell.id, cell.source))
@@ -168,7 +170,7 @@ def _add_missing(result: Assembled, exercise: Exercise, seen: dict[str, str]) ->
     """Given cells that are gone run first; free-text answers are collected; whatever is missing is noted."""
     gone = [cell for cell in exercise.cells if cell.id not in seen and (cell.code or cell.role is Role.manual)]
     result.notes.extend(f"the cell {cell.id} is missing" for cell in gone if cell.role is not Role.check)
-    first = [Runnable(0, cell.id, cell.source) for cell in gone if cell.role is Role.given]
+    first = [Runnable(0, cell.id, cell.source, given=True) for cell in gone if cell.role is Role.given]
     result.cells[:0] = first
     for cell in exercise.manual:
         text = seen.get(cell.id, "").strip()

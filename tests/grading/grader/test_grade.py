@@ -125,6 +125,16 @@ def test_a_part_that_dies_is_replaced(judge: Judge, job: Callable[..., Job], han
     assert (result.earned, result.attempts) == (4, 2)
 
 
+def test_a_cell_of_the_exercise_that_fails_is_noted(
+    judge: Judge, job: Callable[..., Job], handed_in: Any, cell: Any
+) -> None:
+    work = handed_in()
+    work["cells"].insert(0, cell("import os\ndel os.environ['OPENAI_BASE_URL']"))
+    notes = judge.grade(job(work)).notes
+    assert notes == ("a cell of the exercise itself failed: setup (KeyError: 'OPENAI_BASE_URL')",)
+    assert not judge.grade(job(handed_in())).notes
+
+
 def test_without_forks_the_grades_are_the_same(job: Callable[..., Job], handed_in: Any, modules: Any) -> None:
     with Judge(Tier.limits, modules=modules, forks=False) as judge:
         honest, breaks = handed_in(), handed_in("import os\nos._exit(0)", double="def double(x):\n    return 0")
