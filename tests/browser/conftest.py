@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CONTINUOUS_INTEGRATION = os.environ.get("CI", "").lower() in ("1", "true")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A `lab_page.Lab`. Without a browser its tests are skipped, but in CI they fail: there it is an omission."""
     from lab_page import chromium, running

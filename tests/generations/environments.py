@@ -48,7 +48,7 @@ class Generation:
 GENERATIONS: tuple[Generation, ...] = (
     Generation("openai", "1.109.1", ("openai==1.109.1",)),
     Generation("openai", "2.54.0", ("openai==2.54.0",)),
-    Generation("openai", "3.52.0", ("openai==3.52.0",)),
+    Generation("openai", "3.52.0", ("openai==3.52.0", "jiter==0.19.0")),
     Generation("anthropic", "0.125.0", ("anthropic==0.125.0",)),
     Generation("anthropic", "1.17.0", ("anthropic==1.17.0",)),
     Generation("anthropic", "2.11.0", ("anthropic==2.11.0",)),

@@ -220,7 +220,8 @@ def _enclose(setup: Setup, home: str, uid: int | None) -> None:
         kernel.mount(inside, outside, None, kernel.MS_BIND)
     for kept, path in covered:
         os.makedirs(path, 0o755)
-        kernel.mount(kept, path, None, kernel.MS_BIND | kernel.MS_REC)
+        kernel.mount(kept, path, None, kernel.MS_MOVE)
+        os.rmdir(kept)
 
 
 def _held_open(home: str, paths: list[str]) -> list[tuple[str, str]]:

@@ -57,7 +57,7 @@ CELLS: dict[str, tuple[str, set[str]]] = {
         "        while True: client.get(URL + '/models')\n"
         "for _ in range(8): threading.Thread(target=flood, daemon=True).start()\n"
         "threading.Event().wait(0.5)\nos._exit(0)",
-        {"died"},
+        {"died", "error"},
     ),
 }
 """A cell before the answers, and what it may come to. The answers in the other cells are honest."""
