@@ -45,7 +45,7 @@ from labkit.grading import Answer, Task, expect, fail
 HINTS = ("one", "two")
 double = Task("1.1", "Double", points=2, hints=HINTS, seconds=1)
 models = Task("1.2", "Models", points=2, hints=HINTS, seconds=3)
-report = Task("1.3", "Report", points=1, hints=HINTS, seconds=3)
+report = Task("1.3", "Report", points=1, hints=HINTS, seconds=8)
 
 @double.check("doubles a number", points=1)
 def doubles(answer: Answer) -> None:

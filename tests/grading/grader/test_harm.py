@@ -53,11 +53,12 @@ CELLS: dict[str, tuple[str, set[str]]] = {
     "breaks IPython": ("get_ipython().run_cell = None", {"ok"}),
     "replaces the streams": ("import sys\nsys.stdout = sys.stderr = None", {"ok"}),
     "floods the lab server": (
-        "import threading\ndef flood():\n    with httpx.Client(headers={'Authorization': f'Bearer {KEY}'}) as client:\n"
+        "import threading\nthreading.stack_size(2**18)\n"
+        "def flood():\n    with httpx.Client(headers={'Authorization': f'Bearer {KEY}'}) as client:\n"
         "        while True: client.get(URL + '/models')\n"
         "for _ in range(8): threading.Thread(target=flood, daemon=True).start()\n"
         "threading.Event().wait(0.5)\nos._exit(0)",
-        {"died", "error"},
+        {"died"},
     ),
 }
 """A cell before the answers, and what it may come to. The answers in the other cells are honest."""
