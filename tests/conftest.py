@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -63,6 +63,17 @@ def lab_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     yield home
     stop_recorded_server(home)
+
+
+@pytest.fixture(scope="session")
+def missing() -> Callable[[str], NoReturn]:
+    """What this machine lacks for a test: a reason to skip it, and in CI, which installs everything, a failure."""
+
+    def leave_out(reason: str) -> NoReturn:
+        in_ci = os.environ.get("CI", "").lower() in ("1", "true")
+        (pytest.fail if in_ci else pytest.skip)(reason)
+
+    return leave_out
 
 
 @pytest.fixture(scope="session")

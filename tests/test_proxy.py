@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -22,11 +24,11 @@ def run(*command: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def made() -> Path:
+def made(missing: Callable[[str], NoReturn]) -> Path:
     """The environment, made now if it is not there yet."""
     done = run(sys.executable, ROOT / "scripts" / "make-proxy")
     if done.returncode:
-        pytest.skip(f"no proxy here, most often because no package index is within reach: {done.stderr[-300:]}")
+        missing(f"no proxy here, most often because no package index is within reach: {done.stderr[-300:]}")
     return PROXY
 
 

@@ -15,11 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from labkit import __version__
 from labkit.errors import ServerError
+from labkit.grading.closing import Closing
 from labkit.grading.job import Job
 from labkit.grading.journal import Journal
 from labkit.grading.labserver import KeysUsedUp, LabServer
@@ -38,7 +37,7 @@ ATTEMPTS = 3
 """How often a submission is tried when the grader's own parts fail."""
 
 
-class Judge:
+class Judge(Closing):
     """A lab server, a warm process, and the checks. Use it in a `with`.
 
     Args:
@@ -80,14 +79,6 @@ class Judge:
         """End the lab server and the warm process."""
         self._discard()
         self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _grade(self, job: Job) -> SubmissionResult:
         started, begun = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()

@@ -10,12 +10,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from labkit import control
 from labkit.errors import ServerError
+from labkit.grading.closing import Closing
 from labkit.grading.journal import Journal
 from labkit.providers import ALWAYS, PROVIDERS
 from labkit.secret import Secret
@@ -31,7 +30,7 @@ class KeysUsedUp(Exception):
     """Every key of this server has had its submission: start another one."""
 
 
-class LabServer:
+class LabServer(Closing):
     """A lab server for one grader process. Use it in a `with`."""
 
     def __init__(self) -> None:
@@ -84,14 +83,6 @@ class LabServer:
         self._process.kill()
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _when_ready(self, state: Path) -> tuple[str, Secret]:
         deadline = time.monotonic() + READY_SECONDS

@@ -17,10 +17,9 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 from labkit.errors import ServerError
+from labkit.grading.closing import Closing
 from labkit.grading.job import Job
 from labkit.grading.judge import Judge
 from labkit.grading.results import SubmissionResult
@@ -37,7 +36,7 @@ class GraderFailed(ServerError):
     """The grader process is gone, or does not answer. Never the student's fault."""
 
 
-class Grader:
+class Grader(Closing):
     """A grader process, from outside. Use it in a `with`; one job at a time."""
 
     def __init__(
@@ -79,14 +78,6 @@ class Grader:
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._log.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def pid(self) -> int:

@@ -6,8 +6,9 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -60,9 +61,9 @@ class Redis:
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
+def redis(tmp_path: Path, missing: Callable[[str], NoReturn]) -> Iterator[Redis]:
     if shutil.which("redis-server") is None:
-        pytest.skip("no redis-server here")
+        missing("no redis-server: install the package of that name")
     server = Redis(tmp_path)
     server.start()
     yield server

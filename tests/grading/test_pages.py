@@ -1,9 +1,9 @@
 """Feedback pages and the overview, from results as the grader writes them."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from graded import HOSTILE, submission, task
@@ -66,10 +66,11 @@ def test_full_marks_are_in_the_last_tenth_and_the_bins_hold_everybody() -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
+def browser(missing: Callable[[str], NoReturn]) -> Iterator[Any]:
     if not CHROMIUM:
-        pytest.skip("no Chromium")
+        missing("no Chromium: install the package `chromium`")
+    from playwright import sync_api as playwright
+
     with playwright.sync_playwright() as driver:
         yield driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 

@@ -18,10 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from labkit.errors import ServerError
+from labkit.grading.closing import Closing
 from labkit.grading.sandbox import bubblewrap, tiers
 from labkit.grading.sandbox.channel import Channel
 from labkit.grading.sandbox.limits import Limits
@@ -45,7 +45,7 @@ class SandboxFailed(ServerError):
     """The grader's own trouble, never the student's: the warm process does not start, or is gone."""
 
 
-class ForkServer:
+class ForkServer(Closing):
     """A warm process and the submission that runs from it.
 
     Args:
@@ -135,14 +135,6 @@ class ForkServer:
             self._process.wait()
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _tell(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         try:

@@ -20,9 +20,9 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
+from labkit.grading.closing import Closing
 from labkit.grading.sandbox.bubblewrap import warm_environment
 from labkit.grading.sandbox.channel import PIECE, Gone, NoReply, Output, the_answer
 from labkit.grading.sandbox.forkserver import MODULES, READY_SECONDS, SandboxFailed
@@ -34,7 +34,7 @@ OF_THE_SYSTEM = ("SYSTEMROOT", "WINDIR", "TEMP", "TMP", "PYTHONPATH")
 """What a process of Windows cannot start without, and where an uninstalled labkit lies."""
 
 
-class SpareServer:
+class SpareServer(Closing):
     """Processes that wait, one ahead. The same face as `ForkServer`."""
 
     tier = Tier.limits
@@ -58,14 +58,6 @@ class SpareServer:
 
     def close(self) -> None:
         self._next.end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _launch(self) -> SpareWork:
         command = [sys.executable, "-P", "-m", "labkit.grading.sandbox.spare"]

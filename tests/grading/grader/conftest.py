@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -20,6 +20,7 @@ from labkit.grading.job import Job, make_job
 from labkit.grading.results import SubmissionResult
 from labkit.grading.sandbox import tiers
 from labkit.grading.sandbox.limits import MIB, Limits
+from labkit.grading.sandbox.tiers import Tier
 from labkit.grading.worker import Grader
 
 CANARY = "canary-that-no-student-may-see"
@@ -150,12 +151,18 @@ def exercises(course: Path) -> dict[str, Exercise]:
 
 
 @pytest.fixture(scope="session")
-def grader() -> Iterator[Grader]:
+def sandbox(missing: Callable[[str], NoReturn]) -> Tier:
+    """The strongest kind of this machine."""
     if not tiers.best().strong:
-        pytest.skip("this machine has no sandbox for work that nobody has read")
+        missing("no sandbox for work that nobody has read: install bubblewrap")
+    return tiers.best()
+
+
+@pytest.fixture(scope="session")
+def grader(sandbox: Tier) -> Iterator[Grader]:
     os.environ["INSTRUCTORS_OPENAI_API_KEY"] = CANARY
     try:
-        with Grader(tiers.best(), limits=LIMITS, modules=MODULES) as grader:
+        with Grader(sandbox, limits=LIMITS, modules=MODULES) as grader:
             yield grader
     finally:
         del os.environ["INSTRUCTORS_OPENAI_API_KEY"]
