@@ -61,3 +61,12 @@ def test_the_engine_was_made_without_the_sets():
     held_out = [row["text"] for name in ("sentiment", "tickets", "notices") for row in datasets.records(name)]
     assert importers == {"accuracy.py"}
     assert not [text for text in held_out if text in knowledge]
+
+
+def test_the_handbook_holds_what_sorts_and_much_that_does_not() -> None:
+    sections = datasets.handbook()
+    size = {heading: lk.count_tokens(text) for heading, text in sections.items()}
+    needed = sum(size.pop(heading) for heading in datasets.HANDBOOK_NEEDED)
+    assert needed > 1024  # long enough for a prompt cache
+    assert 750 < sum(size.values()) < 850
+    assert all(f"- {label}: " in sections["Queues"] for label in datasets.LABELS["tickets"])

@@ -8,12 +8,16 @@
 organisation, where, when, how much) and `queries` (a log of questions, `same_as` numbers those that want one answer).
 All were written for this project. The lab's models hold none of them: write a prompt on the split `seen`, and look at
 `held_out` once.
+
+`handbook()` is the system prompt of a support desk, by heading: what sorts tickets is in `HANDBOOK_NEEDED`, the rest is
+about other things, as such prompts are after some years.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +44,8 @@ LABELS = {
     },
 }
 """What the labels mean, for a prompt."""
+HANDBOOK_NEEDED = ("Queues", "Borderline cases")
+"""Headings of `handbook()` that say how tickets are sorted."""
 
 
 def names() -> list[str]:
@@ -67,6 +73,13 @@ def load(name: str, *, split: str | None = "held_out") -> pd.DataFrame:
 
     table = pd.DataFrame(records(name, split=split))
     return table.drop(columns="split") if split and "split" in table else table
+
+
+def handbook() -> dict[str, str]:
+    """The handbook of a support desk: its sections by heading, in order, each with its heading as Markdown."""
+    text = (_FOLDER / "support_handbook.md").read_text(encoding="utf-8")
+    _, *sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    return {section.partition("\n")[0].removeprefix("## "): section.strip() for section in sections}
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
