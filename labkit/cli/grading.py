@@ -37,6 +37,12 @@ def grade(
     export: Annotated[
         list[Format] | None, typer.Option(help="Grades for another system as well; may be given several times.")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Grade on the workers of a Dask cluster, by its scheduler's address: tcp://HOST:PORT."
+        ),
+    ] = None,
     allow_weak_sandbox: Annotated[
         bool, typer.Option("--allow-weak-sandbox", help="Grade even where submissions cannot be shut in.")
     ] = False,
@@ -48,6 +54,7 @@ def grade(
         labkit grade class.zip --out grades/ --only 01 --jobs 4
         labkit grade submitted/ --out grades/ --manual marked.csv
         labkit grade submitted/ --out grades/ --export canvas --export gradescope
+        labkit grade submitted/ --out grades/ --cluster tcp://10.0.0.5:8786
 
     grades.csv has a row a submission, overview.html shows the class, feedback/ holds a page to hand back for each
     submission, results.jsonl every check with what was seen. A run that was killed goes on where it stopped; a second
@@ -66,7 +73,14 @@ def grade(
 
     sheets = [sheet for sheet in (out / SHEET,) if sheet.exists()] + (manual or [])
     marks = {key: mark for sheet in sheets for key, mark in read_marks(sheet).items()}
-    print(f"Sandbox: {tiers.best().sentence}")
+    pool = None
+    if cluster:
+        from labkit.grading.cluster import cluster_pool
+
+        pool = cluster_pool(cluster, allow_weak=allow_weak_sandbox)
+        print(f"Cluster: {cluster}; each worker grades in the strongest sandbox of its own machine.")
+    else:
+        print(f"Sandbox: {tiers.best().sentence}")
     run = grade_all(
         submissions,
         out,
@@ -76,6 +90,7 @@ def grade(
         allow_weak=allow_weak_sandbox,
         only=only or None,
         progress=True,
+        pool=pool,
     )
     results = marked(run.results, marks)
     table, sheet, overview = write_grades(results, out), write_sheet(results, out), write_pages(results, out)

@@ -10,6 +10,8 @@ exercise.py                          from solutions/ to what the grader knows
 ingest.py submitted.py job.py        from a folder of strangers' files to jobs
 sandbox/ labserver.py sitting.py     one submission at work, shut in
 judge.py worker.py grade.py          a submission, a grader process, a whole class
+place.py cluster.py                  several graders on one machine, and on many
+scratch.py closing.py                folders and processes that end with their owner
 """
 
 from labkit.grading.answer import Answer, Made

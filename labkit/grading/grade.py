@@ -24,6 +24,7 @@ from labkit.errors import LabkitError
 from labkit.grading.exercise import load_exercises
 from labkit.grading.job import Job, plan
 from labkit.grading.judge import ATTEMPTS
+from labkit.grading.place import Place
 from labkit.grading.results import SubmissionResult
 from labkit.grading.sandbox import tiers
 from labkit.grading.sandbox.forkserver import MODULES
@@ -82,18 +83,15 @@ def grade(
         only: numbers of exercises ("01"); others are left out.
         progress: show a bar with the time left, on stderr.
         modules: what is imported once, before the first submission.
-        pool: runs the jobs in another way than on this machine's processors.
+        pool: runs the jobs in another way than on this machine's processors; the sandbox is its business then.
 
     Raises:
         NoSubmissions, NoExercise: there is nothing to grade, or nothing to grade it with.
         WeakSandbox: `tier` is too weak and `allow_weak` was not given.
     """
     tier = tier or tiers.best()
-    if not tier.strong and not allow_weak:
-        raise WeakSandbox(
-            f"No sandbox here: {tier.sentence}. Grade on Linux with bubblewrap or Landlock, "
-            "or give --allow-weak-sandbox if you trust every submission."
-        )
+    if pool is None and not allow_weak:
+        refuse_weak(tier)
     exercises = load_exercises(course or Path.cwd())
     chosen = {number for number in exercises if only is None or number in {name.zfill(2) for name in only}}
     planned = [job for job in plan(folder, exercises, seed=seed, limits=limits) if job.exercise in chosen]
@@ -110,6 +108,15 @@ def grade(
     results = [known[job.fingerprint] for job in planned]
     _write(path, results)
     return Run(results, len(todo), tier, path)
+
+
+def refuse_weak(tier: Tier) -> None:
+    """Raises WeakSandbox if work that nobody has read may not run in it."""
+    if not tier.strong:
+        raise WeakSandbox(
+            f"No sandbox here: {tier.sentence}. Grade on Linux with bubblewrap or Landlock, "
+            "or give --allow-weak-sandbox if you trust every submission."
+        )
 
 
 def read_results(path: Path) -> list[SubmissionResult]:
@@ -131,7 +138,7 @@ def local_pool(
 
     A process that fails is replaced and its job tried again; after `ATTEMPTS` the result says so.
     """
-    graders = _Graders(tier, processes, modules)
+    graders = Graders(tier, processes, modules)
     waiting = iter(jobs)
     running: set[Future[SubmissionResult]] = set()
     with ThreadPoolExecutor(processes, thread_name_prefix="grader") as threads:
@@ -149,13 +156,13 @@ def local_pool(
             graders.close()
 
 
-class _Graders:
+class Graders:
     """Grader processes by number, each started when it is first needed."""
 
     def __init__(self, tier: Tier, processes: int, modules: Sequence[str]) -> None:
         self._tier, self._modules = tier, modules
         self._free: SimpleQueue[int] = SimpleQueue()
-        self._started: dict[int, Grader] = {}
+        self._started: dict[int, tuple[Grader, Place]] = {}
         for number in range(processes):
             self._free.put(number)
 
@@ -182,12 +189,14 @@ class _Graders:
 
     def _grader(self, number: int, limits: Limits) -> Grader:
         if number not in self._started:
-            self._started[number] = Grader(self._tier, number=number, limits=limits, modules=self._modules)
-        return self._started[number]
+            place = Place()
+            grader = Grader(self._tier, number=place.number, limits=limits, modules=self._modules)
+            self._started[number] = grader, place
+        return self._started[number][0]
 
     def _drop(self, number: int) -> None:
-        if grader := self._started.pop(number, None):
-            grader.close()
+        for part in self._started.pop(number, ()):
+            part.close()
 
 
 def _counted(result: SubmissionResult, attempt: int) -> SubmissionResult:
