@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from labkit import __version__
 from labkit.errors import ServerError
@@ -28,6 +26,7 @@ from labkit.grading.sandbox.forkserver import MODULES, ForkServer
 from labkit.grading.sandbox.limits import Limits
 from labkit.grading.sandbox.spare import SpareServer
 from labkit.grading.sandbox.tiers import Tier
+from labkit.grading.scratch import Scratch, remove_leftovers
 from labkit.grading.sitting import Sitting
 from labkit.grading.tasks import Task, load_tasks
 
@@ -50,7 +49,8 @@ class Judge(Closing):
         self, tier: Tier, *, number: int = 0, modules: Sequence[str] = MODULES, forks: bool = FORKS
     ) -> None:
         self._tier, self._number, self._modules, self._forks = tier, number, modules, forks
-        self._folder = tempfile.TemporaryDirectory(prefix="labkit-checks-")
+        remove_leftovers()
+        self._folder = Scratch("checks")
         self._tasks: dict[str, dict[str, Task]] = {}
         self._server: LabServer | None = None
         self._warm: ForkServer | SpareServer | None = None
@@ -78,7 +78,7 @@ class Judge(Closing):
     def close(self) -> None:
         """End the lab server and the warm process."""
         self._discard()
-        self._folder.cleanup()
+        self._folder.close()
 
     def _grade(self, job: Job) -> SubmissionResult:
         started, begun = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
@@ -137,7 +137,7 @@ class Judge(Closing):
     def _load(self, job: Job) -> dict[str, Task]:
         digest = hashlib.sha256(job.checks.encode()).hexdigest()
         if digest not in self._tasks:
-            folder = Path(self._folder.name) / digest
+            folder = self._folder.path / digest
             folder.mkdir()
             path = folder / f"ex{job.exercise}.py"
             path.write_text(job.checks, encoding="utf-8")

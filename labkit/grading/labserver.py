@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +14,7 @@ from labkit import control
 from labkit.errors import ServerError
 from labkit.grading.closing import Closing
 from labkit.grading.journal import Journal
+from labkit.grading.scratch import Scratch
 from labkit.providers import ALWAYS, PROVIDERS
 from labkit.secret import Secret
 
@@ -34,7 +33,8 @@ class LabServer(Closing):
     """A lab server for one grader process. Use it in a `with`."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="labkit-grading-server-"))
+        self._scratch = Scratch("server")
+        self._folder = self._scratch.path
         self._keys = [f"lab-{secrets.token_hex(16)}" for _ in range(KEYS)]
         (self._folder / "keys").write_text("\n".join(self._keys), encoding="utf-8")
         state = self._folder / "server.json"
@@ -82,7 +82,7 @@ class LabServer(Closing):
         """End it and remove its files."""
         self._process.kill()
         self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._scratch.close()
 
     def _when_ready(self, state: Path) -> tuple[str, Secret]:
         deadline = time.monotonic() + READY_SECONDS

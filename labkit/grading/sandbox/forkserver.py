@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from labkit.grading.sandbox import bubblewrap, tiers
 from labkit.grading.sandbox.channel import Channel
 from labkit.grading.sandbox.limits import Limits
 from labkit.grading.sandbox.tiers import Tier
+from labkit.grading.scratch import Scratch
 
 MODULES = (
     *("openai", "anthropic", "google.genai", "litellm", "boto3", "httpx", "requests", "numpy", "pandas"),
@@ -71,14 +71,15 @@ class ForkServer(Closing):
         self.tier, self.limits = tier, limits
         self._serial = 0
         self._uid = FIRST_UID + number * UIDS_OF_ONE if tiers.can_change_user(tier) else None
-        self._folder = tempfile.mkdtemp(prefix="labkit-grading-")
-        os.chmod(self._folder, 0o711)
+        self._scratch = Scratch("warm")
+        folder = str(self._scratch.path)
+        os.chmod(folder, 0o711)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-P", "-m", "labkit.grading.sandbox.warm", str(theirs.fileno())]
         if tier is Tier.namespaces:
             command, environment, home = bubblewrap.enclosed(command), None, bubblewrap.HOME
         else:
-            environment, home = {**bubblewrap.warm_environment(), **_own(self._folder)}, f"{self._folder}/work"
+            environment, home = {**bubblewrap.warm_environment(), **_own(folder)}, f"{folder}/work"
             os.mkdir(home, 0o711)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed by close()
         self._process = subprocess.Popen(
@@ -134,7 +135,7 @@ class ForkServer(Closing):
             self._process.kill()
             self._process.wait()
         self._log.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._scratch.close()
 
     def _tell(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         try:

@@ -12,10 +12,8 @@ from __future__ import annotations
 import json
 import os
 import queue
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +27,7 @@ from labkit.grading.sandbox.forkserver import MODULES, READY_SECONDS, SandboxFai
 from labkit.grading.sandbox.frames import BrokenFrame, Unpacker, packed, receive
 from labkit.grading.sandbox.limits import Limits
 from labkit.grading.sandbox.tiers import Tier
+from labkit.grading.scratch import Scratch
 
 OF_THE_SYSTEM = ("SYSTEMROOT", "WINDIR", "TEMP", "TMP", "PYTHONPATH")
 """What a process of Windows cannot start without, and where an uninstalled labkit lies."""
@@ -62,7 +61,8 @@ class SpareServer(Closing):
     def _launch(self) -> SpareWork:
         command = [sys.executable, "-P", "-m", "labkit.grading.sandbox.spare"]
         command += [json.dumps(self._modules), json.dumps(self.limits.as_dict())]
-        home = tempfile.mkdtemp(prefix="labkit-grading-")
+        scratch = Scratch("spare")
+        home = str(scratch.path)
         for name in ("tmp", "shm"):
             os.mkdir(os.path.join(home, name))
         kept = {name: os.environ[name] for name in OF_THE_SYSTEM if name in os.environ}
@@ -71,14 +71,14 @@ class SpareServer(Closing):
             command, bufsize=0, cwd=home, env={**warm_environment(), **kept, **folders},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        return SpareWork(process, home, self.limits)
+        return SpareWork(process, scratch, self.limits)
 
 
 class SpareWork:
     """A process that waits for a submission or runs one. The same face as the fork server's `Work`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], home: str, limits: Limits) -> None:
-        self._process, self._home = process, home
+    def __init__(self, process: subprocess.Popen[bytes], scratch: Scratch, limits: Limits) -> None:
+        self._process, self._scratch = process, scratch
         self._unpacker = Unpacker(limits.reply_bytes + 1024)
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._asked = 0
@@ -107,7 +107,7 @@ class SpareWork:
     def begin(self, environment: Mapping[str, str]) -> None:
         """Hand it to a submission."""
         self.output.take()
-        self._send({"home": self._home, "environment": dict(environment)})
+        self._send({"home": str(self._scratch.path), "environment": dict(environment)})
 
     def ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
         """As `Channel.ask`."""
@@ -129,7 +129,7 @@ class SpareWork:
                 if stream is not None:
                     with suppress(OSError):
                         stream.close()
-            shutil.rmtree(self._home, ignore_errors=True)
+            self._scratch.close()
         return self._ended
 
     def _send(self, message: dict[str, Any]) -> None:
