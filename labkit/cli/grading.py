@@ -26,7 +26,10 @@ def grade(
         Path | None, typer.Option(help="The folder with solutions/ in it; by default the current one.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Grader processes; by default one a processor.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="An exercise, such as 01; may be given several times.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Grade this exercise, such as 01; others keep their results. May be given several times."),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of the probe inputs; by default it follows from the check file.")
     ] = None,

@@ -5,7 +5,8 @@
 
 `grades/results.jsonl` gets one line a submission as soon as it is graded; a run that was killed goes on where it
 stopped, and a run over the same folder grades only what has changed: notebook, exercise, checks or limits.
-When all is done the file is written anew in the order of the submissions.
+When all is done the file is written anew in the order of the submissions. A result is replaced by a newer one of the
+same file and exercise and by nothing else: what another folder or an earlier `only` brought stays at the end.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from labkit.errors import LabkitError
-from labkit.grading.exercise import load_exercises
+from labkit.grading.exercise import NoExercise, load_exercises
 from labkit.grading.job import Job, plan
 from labkit.grading.judge import ATTEMPTS
 from labkit.grading.place import Place
@@ -48,7 +49,7 @@ class Run:
     """What one run did."""
 
     results: list[SubmissionResult]
-    """All submissions, in the order of their files."""
+    """All submissions in the folder that have a result, in the order of their files."""
     graded: int
     """Those of them that were graded in this run; the others were up to date."""
     sandbox: Tier
@@ -80,34 +81,51 @@ def grade(
         seed: of the probe inputs; by default it follows from the check file.
         tier: the kind of sandbox; by default the strongest that works here.
         allow_weak: grade even if there is nothing stronger than limits.
-        only: numbers of exercises ("01"); others are left out.
+        only: numbers of exercises ("01"); submissions to others keep the results that they have.
         progress: show a bar with the time left, on stderr.
         modules: what is imported once, before the first submission.
         pool: runs the jobs in another way than on this machine's processors; the sandbox is its business then.
 
     Raises:
-        NoSubmissions, NoExercise: there is nothing to grade, or nothing to grade it with.
+        NoSubmissions, NoExercise: there is nothing to grade, nothing to grade with, or no exercise that `only` names.
         WeakSandbox: `tier` is too weak and `allow_weak` was not given.
     """
     tier = tier or tiers.best()
     if pool is None and not allow_weak:
         refuse_weak(tier)
     exercises = load_exercises(course or Path.cwd())
-    chosen = {number for number in exercises if only is None or number in {name.zfill(2) for name in only}}
-    planned = [job for job in plan(folder, exercises, seed=seed, limits=limits) if job.exercise in chosen]
+    chosen = _chosen(exercises, only)
+    planned = list(plan(folder, exercises, seed=seed, limits=limits))
+    wanted = [job for job in planned if job.exercise in chosen]
     out.mkdir(parents=True, exist_ok=True)
     path = out / RESULTS
     known = {result.fingerprint: result for result in read_results(path)}
-    todo = [job for job in planned if job.fingerprint not in known]
+    todo = [job for job in wanted if job.fingerprint not in known]
     run_jobs = pool or (lambda todo: local_pool(todo, tier, jobs or os.cpu_count() or 1, modules))
     with path.open("a", encoding="utf-8") as file:
         for result in _shown(run_jobs(todo), len(todo), progress):
             known[result.fingerprint] = result
             file.write(_line(result))
             file.flush()
-    results = [known[job.fingerprint] for job in planned]
-    _write(path, results)
+    latest = {(result.id, result.exercise): result for result in known.values()}
+    latest |= {(job.id, job.exercise): known[job.fingerprint] for job in wanted}
+    here = ((job.id, job.exercise) for job in planned)
+    results = [latest.pop(whose) for whose in here if whose in latest]
+    _write(path, [*results, *latest.values()])
     return Run(results, len(todo), tier, path)
+
+
+def _chosen(exercises: Iterable[str], only: Iterable[str] | None) -> set[str]:
+    """Numbers of the exercises to grade.
+
+    Raises:
+        NoExercise: one that was named does not exist.
+    """
+    known = set(exercises)
+    chosen = known if only is None else {name.zfill(2) for name in only}
+    if unknown := chosen - known:
+        raise NoExercise(f"there is no exercise {', '.join(sorted(unknown))}; those here: {', '.join(sorted(known))}")
+    return chosen
 
 
 def refuse_weak(tier: Tier) -> None:

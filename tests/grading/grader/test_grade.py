@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from labkit.grading.exercise import NoExercise
 from labkit.grading.grade import RESULTS, Run, WeakSandbox, grade, main, read_results
 from labkit.grading.job import Job
 from labkit.grading.judge import Judge
@@ -71,6 +73,27 @@ def test_only_what_changed_is_graded_again(run: Callable[..., Run], submissions:
     (submissions / "bob.ipynb").write_text(json.dumps(handed_in()))
     again = run(jobs=1)
     assert (again.graded, again.results[1].earned, len(read_results(again.path))) == (1, 4, 4)
+
+
+def test_nothing_that_was_graded_is_lost(
+    run: Callable[..., Run], submissions: Path, course: Path, limits: Any, modules: Any
+) -> None:
+    first = run(jobs=1)
+    shutil.copy(course / "solutions" / "01_small.ipynb", course / "solutions" / "02_small.ipynb")
+    shutil.copy(course / "solutions" / "checks" / "ex01.py", course / "solutions" / "checks" / "ex02.py")
+    try:
+        assert told(run(jobs=1, only=["2"]).results) == told(first.results)
+    finally:
+        (course / "solutions" / "02_small.ipynb").unlink()
+        (course / "solutions" / "checks" / "ex02.py").unlink()
+    ada = submissions / "ada.ipynb"
+    other = grade(ada, first.path.parent, course=course, limits=limits, modules=modules, jobs=1)
+    assert (len(other.results), other.graded, len(read_results(first.path))) == (1, 0, 4)
+
+
+def test_an_exercise_that_does_not_exist(run: Callable[..., Run]) -> None:
+    with pytest.raises(NoExercise, match="no exercise 07; those here: 01"):
+        run(only=["1", "7"])
 
 
 def test_a_run_that_was_killed_goes_on(tmp_path: Path, course: Path, submissions: Path, modules: Any) -> None:
