@@ -19,6 +19,7 @@ from labkit.engine.words import Language
 TEXTS = Path(__file__).parent / "texts"
 FALLBACK = "fallback"
 LABEL = "label-chatty"
+STORY = "story-sum"
 FOLLOW_UP_BONUS = 0.12
 """What a follow-up gains when the conversation was about its subject."""
 FOLLOW_UP_TURNS = 3
@@ -83,8 +84,13 @@ class Library:
         holds = conditions.detect(prompt.system, prompt.last_user, json=prompt.json)
         history = _before_last_user(prompt)
         recent = self._recent_intents(history)
-        chosen = self._choose(prompt.last_user, history, recent) or self._fallback()
+        chosen = self._choose(prompt.last_user, history, recent) or self._story(prompt.last_user) or self._fallback()
         return self._compose(chosen, holds | chosen.conditions | recent, self.find(prompt.last_user))
+
+    def _story(self, said: str) -> _Chosen | None:
+        """A sum told as a story is known by its numbers and verbs: no example has the nouns of the next one."""
+        intent = self.intents[STORY]
+        return _accept(Match(intent, intent.examples[0], 1.0, {}), said, ())
 
     def _fallback(self) -> _Chosen:
         intent = self.intents[FALLBACK]

@@ -20,6 +20,7 @@ _PATTERNS = {
     rf"|{_ONE} (?:short |single |brief )?(?:sentence|line))\b",
     "child": rf"\b(?:child|children|kids?|toddler|{_AGE}|like i'?m (?:five|5)|eli5|primary school|young learner)\b",
     "json": rf"{_OUTPUT}\bjson\b(?! ?(?:file|schema|parser|module))|\bjson (?:object|only|format)",
+    "steps": r"\bstep[- ]by[- ]step\b|\bshow (?:me )?(?:your |the |all )?(?:steps|work(?:ings?)?)\b",
     "pirate": r"\bpirates?\b",
     "bard": r"\b(?:shakespear\w*|the bard|elizabethan)\b",
     "robot": r"\b(?:a|as) robot\b|\brobot voice\b",
@@ -33,12 +34,14 @@ _ASIDES = re.compile(
     rf"(?:,? (?:to|for|like i'?m) (?:a |an |my )?(?:child|kid|toddler|{_AGE}|five|5)|\beli5:?"
     r"|,? in (?:just |only |exactly )?(?:a|one|a single|two|three|four|a few|\d+) (?:short |simple )?"
     r"(?:sentences?|words?|lines?)"
+    r"|[,.]? ?(?:and )?(?:think |explain |solve |answer |work )?(?:it |this )?(?:out )?step[- ]by[- ]step"
+    r"|[,.]? ?(?:and )?show (?:me )?(?:your |the |all )?(?:steps|work(?:ings?)?)"
     r"|,? (?:in|as) (?:valid )?json|,? (?:as|like) (?:if you were )?an? (?:pirate|robot)|,? briefly"
     r"|\b(?:answer|reply|respond|speak) in (?:french|german|spanish|korean)\b[:.,]?)(?=\W|$)",
     re.IGNORECASE,
 )
 _COMPILED = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _PATTERNS.items()}
-_IN_PROMPT = ("word", "terse", "child", "json")
+_IN_PROMPT = ("word", "terse", "child", "json", "steps")
 """What the user's own words may ask for; a persona or a language in a question is more often its topic."""
 
 CONDITIONS = frozenset(_PATTERNS) | {"known", "unknown"}

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from labkit.engine.conditions import without_manner
-from labkit.engine.skills import NUMBER_WORDS
 from labkit.engine.source import Example, Intent
+from labkit.engine.sums import NUMBER_WORDS
 from labkit.engine.words import FUNCTION_WORDS, Language, Speller, Word
 
 _T = TypeVar("_T")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from labkit.engine.mention import GUESSED, LIKELY, SURE, Mention
-from labkit.engine.skills import NUMBER_WORDS
+from labkit.engine.sums import NUMBER_WORDS
 
 DEFAULT_YEAR = 2026
 """Of a date that is written without one: the year that the lab's models believe it is."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from labkit.engine.gazetteer import gazetteer
 from labkit.engine.mentions import mentions
 from labkit.engine.quantities import CURRENCIES, SYMBOLS, UNITS
-from labkit.engine.skills import NUMBER_WORDS
+from labkit.engine.sums import NUMBER_WORDS
 from labkit.engine.words import FUNCTION_WORDS
 
 Read = tuple[str, float, tuple[int, int]]

@@ -6,13 +6,16 @@ prompt is not one for it after all. `SKILL_SLOTS` says which slots a source file
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from labkit.engine import sums
 from labkit.engine.base import Turn
 from labkit.engine.facts import told
+from labkit.engine.sums import LARGEST, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,6 @@ class Found:
 
 Skill = Callable[[Asked], Found | None]
 
-LARGEST = 1_000_000
 _OPERATIONS = {
     "+": r"\+|plus|added to|and",
     "-": r"-|−|minus|less",
@@ -46,17 +48,18 @@ _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _SUM = re.compile(
     _NUMBER + r"\s*(" + "|".join(f"(?:{p})" for p in _OPERATIONS.values()) + r")\s*" + _NUMBER, re.IGNORECASE
 )
-_SHOWN = {"*": "×", "/": "÷"}
+_OTHER_OPERATIONS = re.compile(
+    r"\b(?:squared?|cubed?|power|root|percent|factorial|modulo|mod)\b|[%^!√]|\*\*", re.IGNORECASE
+)
+"""What makes a sum one that is not worked out here."""
 _SPOKEN = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}
-_COUNTED = """zero one two three four five six seven eight nine ten
-eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"""
-NUMBER_WORDS = {name: n for n, name in enumerate(_COUNTED.split())}
 
 
 def arithmetic(asked: Asked) -> Found | None:
-    """One operation on two numbers: slots a, b, sign, spoken, result."""
-    found = _SUM.search(_digits(asked.prompt))
-    if not found:
+    """One operation on two numbers: slots a, b, sign, spoken, result, and workings, a line a step."""
+    found = _SUM.search(sums.digits(asked.prompt))
+    whole = sums.expression(asked.prompt)
+    if not found or _OTHER_OPERATIONS.search(asked.prompt) or (whole and len(whole.steps) > 1):
         return None
     sign = next(s for s, pattern in _OPERATIONS.items() if re.fullmatch(pattern, found[2], re.IGNORECASE))
     a, b = float(found[1]), float(found[3])
@@ -64,21 +67,45 @@ def arithmetic(asked: Asked) -> Found | None:
         return None
     value = {"+": a + b, "-": a - b, "*": a * b, "/": a / b if b else 0.0}[sign]
     return Found(
-        {"a": _show(a), "b": _show(b), "sign": _SHOWN.get(sign, sign), "spoken": _SPOKEN[sign], "result": _show(value)}
+        {
+            "a": shown(a),
+            "b": shown(b),
+            "sign": sums.SIGNS[sign],
+            "spoken": _SPOKEN[sign],
+            "result": shown(value),
+            "workings": "\n".join(sums.workings(a, sign, b)),
+        }
     )
 
 
-def _digits(text: str) -> str:
-    return re.sub(r"[a-z]+", lambda m: str(NUMBER_WORDS.get(m[0], m[0])), text.lower())
+def chain(asked: Asked) -> Found | None:
+    """Several operations: slots expression, lines and row (its steps), result."""
+    if _OTHER_OPERATIONS.search(asked.prompt):
+        return None
+    found = sums.expression(asked.prompt)
+    return _in_steps(found) if found and len(found.steps) > 1 else None
 
 
-def _show(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) else f"{round(value, 4):g}"
+def story(asked: Asked) -> Found | None:
+    """A sum told as a story: slots expression, lines and row (its steps), result."""
+    found = sums.story(asked.prompt)
+    return _in_steps(found) if found else None
+
+
+def _in_steps(found: sums.Sum) -> Found:
+    return Found(
+        {
+            "expression": found.expression,
+            "lines": "\n".join(found.steps),
+            "row": ", then ".join(found.steps),
+            "result": found.result,
+        }
+    )
 
 
 def count(asked: Asked) -> Found | None:
     """Numbers in a row, up or down: slots numbers, lines."""
-    bounds = [int(n) for n in re.findall(r"\d+", _digits(asked.prompt))][:2]
+    bounds = [int(n) for n in re.findall(r"\d+", sums.digits(asked.prompt))][:2]
     if not bounds:
         return None
     first, last = bounds if len(bounds) == 2 else (1, bounds[0])
@@ -102,15 +129,15 @@ def numbers(asked: Asked) -> Found | None:
     up = sorted(values)
     return Found(
         {
-            "given": ", ".join(map(_show, values)),
-            "total": _show(sum(values)),
-            "sum": " + ".join(map(_show, values)),
+            "given": ", ".join(map(shown, values)),
+            "total": shown(sum(values)),
+            "sum": " + ".join(map(shown, values)),
             "amount": str(len(values)),
-            "mean": _show(sum(values) / len(values)),
-            "largest": _show(up[-1]),
-            "smallest": _show(up[0]),
-            "ascending": ", ".join(map(_show, up)),
-            "descending": ", ".join(map(_show, up[::-1])),
+            "mean": shown(sum(values) / len(values)),
+            "largest": shown(up[-1]),
+            "smallest": shown(up[0]),
+            "ascending": ", ".join(map(shown, up)),
+            "descending": ", ".join(map(shown, up[::-1])),
         }
     )
 
@@ -132,6 +159,39 @@ def text(asked: Asked) -> Found | None:
     )
 
 
+_MARKED = re.compile(r"[\"“‘:]|(?<!\w)'")
+
+
+def given_words(asked: Asked) -> Found | None:
+    """Like `text`, where quotes or a colon mark the text: without them, a prompt asks about texts in general."""
+    return text(asked) if _MARKED.search(asked.prompt) else None
+
+
+SEVERAL = 5
+"""How many are listed when the prompt gives no number."""
+
+
+def several(asked: Asked) -> Found | None:
+    """So many of the items of a table's row: slots numbered, bullets, row and quoted, and other_... of others."""
+    items = [item.strip() for item in asked.slots.get("items", "").split(",")]
+    wanted = [int(n) for n in re.findall(r"(?<![\w.])\d+(?![\w.]*\d)", sums.digits(asked.prompt))]
+    amount = wanted[0] if wanted else min(SEVERAL, len(items))
+    if not 0 < amount <= len(items):
+        return None
+    others = [*items[amount % len(items) :], *items[: amount % len(items)]]
+    first, second = items[:amount], others[:amount]
+    return Found({**_written(first, ""), **_written(second, "other_")})
+
+
+def _written(items: list[str], prefix: str) -> dict[str, str]:
+    return {
+        f"{prefix}numbered": "\n".join(f"{n}. {item}" for n, item in enumerate(items, 1)),
+        f"{prefix}bullets": "\n".join(f"- {item}" for item in items),
+        f"{prefix}row": " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items),
+        f"{prefix}quoted": json.dumps(items, ensure_ascii=False)[1:-1],
+    }
+
+
 def recall(fact: str, asked: Asked) -> Found:
     """Something the user said of themselves earlier: slot named like the fact; condition known or unknown."""
     value = told(t.text for t in asked.history if t.role == "user").get(fact)
@@ -146,6 +206,10 @@ def introduce(asked: Asked) -> Found | None:
 
 SKILLS: dict[str, Skill] = {
     "arithmetic": arithmetic,
+    "chain": chain,
+    "story": story,
+    "several": several,
+    "given-words": given_words,
     "count": count,
     "numbers": numbers,
     "text": text,
@@ -154,7 +218,11 @@ SKILLS: dict[str, Skill] = {
 }
 
 SKILL_SLOTS: dict[str, set[str]] = {
-    "arithmetic": {"a", "b", "sign", "spoken", "result"},
+    "arithmetic": {"a", "b", "sign", "spoken", "result", "workings"},
+    "chain": {"expression", "lines", "row", "result"},
+    "story": {"expression", "lines", "row", "result"},
+    "several": {f"{which}{form}" for which in ("", "other_") for form in ("numbered", "bullets", "row", "quoted")},
+    "given-words": {"upper", "lower", "title", "backwards", "words", "letters"},
     "count": {"numbers", "lines", "first", "last"},
     "numbers": {
         "given", "total", "sum", "amount", "mean", "largest", "smallest", "ascending", "descending",

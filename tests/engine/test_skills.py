@@ -50,3 +50,28 @@ def test_a_later_fact_replaces_an_earlier_one():
 
 def test_text_about_others_is_no_fact():
     assert told(["Her name is Ann. He lives in Rome."]) == {}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "lines"),
+    [
+        ("List three European capitals.", ["1. Paris", "2. Berlin", "3. Madrid"]),
+        ("Name two oceans", ["1. the Pacific", "2. the Atlantic"]),
+    ],
+)
+def test_so_many_are_listed_as_are_asked_for(ask, prompt, lines):
+    assert ask(prompt).splitlines() == lines
+
+
+def test_more_than_are_known_are_not_made_up(ask):
+    assert "lab" in ask("List 60 European countries")
+
+
+def test_words_are_counted_only_where_a_text_is_given(ask):
+    assert ask("How many words are in the sentence: the sea is calm").startswith("There are 4")
+    assert "words =" in ask("How can I count words in a text file with Python?")
+
+
+def test_set_phrases_are_rephrased_and_others_refused(ask):
+    assert "please" in ask("Rephrase this more politely: Send me the report now.")
+    assert "set phrases" in ask("Rephrase this sentence: the ferry leaves at nine")
