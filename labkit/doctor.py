@@ -251,6 +251,15 @@ def proxies(settings: Settings) -> Iterator[Finding]:
         yield Finding("proxies", "ok", "with an exception for this machine" if used else "none")
 
 
+def grading(settings: Settings) -> Iterator[Finding]:
+    """The kind of sandbox that `labkit grade` would use. Nobody but an instructor needs one."""
+    from labkit.grading.sandbox import tiers
+
+    tier = tiers.best()
+    weak = "" if tier.strong else "; to grade work that nobody has read, use Linux with bubblewrap or Landlock"
+    yield Finding("grading", "ok", f"sandbox: {tier}, {tier.sentence}{weak}")
+
+
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     python_version,
     packages,
@@ -263,6 +272,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     course_models,
     jupyter,
     proxies,
+    grading,
 )
 
 

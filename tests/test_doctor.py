@@ -38,6 +38,7 @@ def test_nothing_is_broken_in_the_environment_of_the_tests() -> None:
         "lab server",
         "Jupyter",
         "proxies",
+        "grading",
     }
     assert all(f.fix for f in findings if f.level != "ok")
 

@@ -40,6 +40,14 @@ def grade(
     export: Annotated[
         list[Format] | None, typer.Option(help="Grades for another system as well; may be given several times.")
     ] = None,
+    hide_hidden: Annotated[
+        bool,
+        typer.Option(
+            "--hide-hidden",
+            help="On pages and exports give a hidden check's points only. By default students learn what it asked and "
+            "why it failed: use this where they may hand in again, or the exercise is used again.",
+        ),
+    ] = False,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -73,6 +81,7 @@ def grade(
     from labkit.grading.pages import write_pages
     from labkit.grading.results import BROKEN
     from labkit.grading.sandbox import tiers
+    from labkit.grading.withheld import without_hidden
 
     sheets = [sheet for sheet in (out / SHEET,) if sheet.exists()] + (manual or [])
     marks = {key: mark for sheet in sheets for key, mark in read_marks(sheet).items()}
@@ -96,7 +105,8 @@ def grade(
         pool=pool,
     )
     results = marked(run.results, marks)
-    table, sheet, overview = write_grades(results, out), write_sheet(results, out), write_pages(results, out)
+    table, sheet = write_grades(results, out), write_sheet(results, out)
+    overview = write_pages(results, out, hide_hidden=hide_hidden)
     refused = sum(bool(result.refusal) for result in results)
     print(f"{len(results)} submissions, {run.graded} graded now, {refused} refused.")
     print(f"Grades: {table}; the class: {overview}; pages to hand back: {out / 'feedback'}")
@@ -105,8 +115,9 @@ def grade(
         print(f"In {broken} of them a cell of the exercise itself failed: read the notes before you hand them back.")
     if ungraded := sum(result.ungraded for result in results):
         print(f"To grade by hand: {ungraded} answers in {sheet}; fill in points and run this again.")
+    told = [without_hidden(result) for result in results] if hide_hidden else results
     for name in export or []:
-        files = export_to(name, results, out)
+        files = export_to(name, told, out)
         print(f"For {name}: {files[0] if len(files) == 1 else f'{len(files)} files below {out}'}")
     if broken and broken == len(results) - refused:
         raise LabkitError(f"{BROKEN}in every submission; the fault is this machine's, and the grades say nothing.")

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -10,9 +11,12 @@ from graded import HOSTILE, submission, task
 
 from labkit.grading.pages import write_pages
 from labkit.grading.pages.overview import exercises
-from labkit.grading.results import CellResult, ManualPart, SubmissionResult
+from labkit.grading.results import CellResult, CheckResult, ManualPart, SubmissionResult, Wire
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+SENT = Wire("GET", "/v1/secret", 404, "", 0, 0, "", 0)
 
 
 def hostile() -> SubmissionResult:
@@ -40,6 +44,18 @@ def test_a_page_says_points_checks_and_why_not(tmp_path: Path) -> None:
 def test_a_refused_submission_gets_the_sentence_that_says_what_to_do(tmp_path: Path) -> None:
     text = page(tmp_path, submission("bob", refusal="the file is no notebook: save it again"))
     assert "Nothing was run." in text and "The file is no notebook: save it again." in text
+
+
+def test_hidden_checks_can_be_told_by_their_points_alone(tmp_path: Path) -> None:
+    check = CheckResult("a secret demand", 2, "a secret reason", "unmet", hidden=True, asked=("f(secret)",))
+    own = replace(task("1.1", True), checks=(check,), refusals=("404: a secret",), evidence=(SENT,))
+    result = submission("ada", tasks=(own, task("1.2", False)))
+    write_pages([result], tmp_path, hide_hidden=True)
+    text = (tmp_path / "feedback" / "ada.html").read_text(encoding="utf-8")
+    assert "secret" not in text and "a check that runs at grading only" in text and "0 of 2" in text
+    assert "Expected 1 request, got 2" in text
+    assert "secret demand" in (tmp_path / "overview.html").read_text(encoding="utf-8")
+    assert "secret reason" in page(tmp_path, result).replace("A secret", "secret")
 
 
 def test_points_and_comment_of_a_person_are_on_the_page(tmp_path: Path) -> None:
