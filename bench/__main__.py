@@ -1,7 +1,7 @@
 """`make bench`: how long what a reader does takes on this machine.
 
     python -m bench            all of it, some minutes: the server's comparison (bench/server.py) comes last
-    python -m bench streams    what has "streams" in its name; "server" is the comparison alone
+    python -m bench streams    what has "streams" in its name; "grading" and "server" are comparisons of their own
 
 Each line is the best and the median of some runs, of one action with a realistic input. Nothing here passes or fails:
 the limits that must hold are tests.
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import caching, server, sweep
+from bench import caching, grading, server, sweep
 
 RUNS = 5
 STREAMS = 200
@@ -97,6 +97,9 @@ def main(only: str = "") -> None:
     if only in "sweep":
         print()
         sweep.main([])
+    if only in "grading":
+        print()
+        grading.main([])
     if only in "server":
         print()
         server.main([])
