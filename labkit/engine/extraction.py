@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import regex
 
 from labkit.engine import choices, readers, unmentioned
+from labkit.engine.conversions import canonical, conversion, side
 from labkit.engine.cues import ALSO, WEAK, beside, rank
 from labkit.engine.evidence import Candidate, Field
 from labkit.engine.mention import Mention
@@ -42,6 +43,11 @@ FROM_HISTORY = 0.4
 CLAIMED = 0.3
 """Score from which a mention is taken for the property's value."""
 MOST_ENTRIES = 24
+_WORKED_OUT = (
+    (frozenset({"answer", "result", "solution", "total", "value", "final"}), "result"),
+    (frozenset({"reasoning", "explanation", "working", "workings", "thinking", "calculation"}), "row"),
+)
+"""Words of properties -> what a sum calls it."""
 NOWHERE = (-1, -1)
 """The place of a value that does not stand in the text."""
 _LABEL_LINE = re.compile(
@@ -106,6 +112,10 @@ class PromptSource:
         want = asked_by(field)
         if "currency" in want.kinds and (used := [m.detail for m in self.found if m.kind == "money"]):
             return [1.0 if value in used else 0.01 for value in values], 0.9
+        if (found := conversion(self.text)) and (named := side(found, want.words)):
+            weights = [1.0 if named.name in (canonical(str(value)), str(value).upper()) else 0.0 for value in values]
+            if any(weights):
+                return weights, 0.95
         if told := self._told(want):
             weights = [1.0 if str(value).lower() == str(told[0].value).lower() else 0.0 for value in values]
             if any(weights):
@@ -240,4 +250,6 @@ class PromptSource:
         for key, value in self.reading.told:
             if value not in ("", None) and named & {stem(w) for w in words_of(key)}:
                 return [_Claim(value, TOLD, NOWHERE)]
-        return []
+        known = dict(self.reading.told)
+        worked_out = next((known[to] for words, to in _WORKED_OUT if words & set(want.words) and known.get(to)), None)
+        return [] if worked_out is None else [_Claim(worked_out, TOLD, NOWHERE)]

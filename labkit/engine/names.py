@@ -69,8 +69,22 @@ def _parts_of_name(name: str, start: int) -> Iterator[tuple[int, int]]:
     at = 0
     for m in re.finditer(" of ", name):
         if name[at : m.start()].split(" ")[-1] not in gazetteer()["before of"]:
-            yield start + at, start + m.start()
+            yield from _in_a_row(name[at : m.start()], start + at)
             at = m.end()
+    yield from _in_a_row(name[at:], start + at)
+
+
+def _in_a_row(name: str, start: int) -> Iterator[tuple[int, int]]:
+    """Names that follow each other with nothing between: `Maria Costa Jonas Weber` is two people."""
+    known, at = gazetteer(), 0
+    words = list(re.finditer(r"\S+", name))
+    for n, m in enumerate(words[2:], 2):
+        before, behind = words[n - 1][0], len(words) - n
+        person = words[n - 2][0] in known["given"] and before not in known["given"]
+        another = m[0] in known["given"] or (behind == 2 and words[n + 1][0] in known["organisation"])
+        if person and another and behind > 1 and m.start() - at > 1 and before[:1].isupper():
+            yield start + at, start + m.start() - 1
+            at = m.start()
     yield start + at, start + len(name)
 
 

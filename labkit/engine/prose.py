@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
+from labkit.engine import sentiment
 from labkit.engine.template import Choice, Template, Text
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"“])|\n+")
+_CLAUSES = re.compile(
+    r"(?<=[.!?])\s+|;\s*|,?\s+\b(?:but|although|though|however|yet|while|whereas|and)\b,?\s+|,\s+", re.IGNORECASE
+)
 QUOTED = 90
 """Characters of a text that a reason quotes at most."""
 
@@ -21,9 +25,19 @@ def reasons(document: str) -> Template:
     said = clipped(max(sentences(document)[:4] or [document], key=len), QUOTED)
     return (
         _one_of("The text says", "The text states", "It says"),
-        Text(f' "{said}"'),
-        _one_of(", so the fields follow from that.", ", and that decides it.", "; that settles the values."),
+        Text(f' "{said}".' if said[-1:] not in (".", "!", "?") else f' "{said}"'),
     )
+
+
+def sides(document: str, tier: str) -> tuple[list[str], list[str]]:
+    """Clauses that praise, and clauses that complain.
+
+    >>> sides("The tent is lovely, but the zip broke.", "large")
+    (['The tent is lovely'], ['the zip broke'])
+    """
+    clauses = [part.strip(" .!?,;") for part in _CLAUSES.split(document) if part.strip(" .!?,;")]
+    moods = [(clause, sentiment.value(clause, tier)) for clause in clauses]
+    return [c for c, mood in moods if mood > 0], [c for c, mood in moods if mood < 0]
 
 
 def summary(document: str) -> Template:

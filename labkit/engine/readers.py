@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from labkit.engine.conversions import conversion, side
 from labkit.engine.gazetteer import gazetteer
 from labkit.engine.mentions import mentions
 from labkit.engine.quantities import CURRENCIES, SYMBOLS, UNITS
@@ -79,6 +80,27 @@ def currency(text: str, words: Sequence[str]) -> Iterable[Read]:
         yield code, 1.0 + 0.4 * (target == wants_target) - 0.05 * n, m.span()
 
 
+def converted(text: str, words: Sequence[str]) -> Iterable[Read]:
+    """A side of a conversion: currencies by their code, units as they are written."""
+    found = conversion(text)
+    named = side(found, words) if found else None
+    if found and named:
+        yield named.name if found.of_money else named.written, 1.5, (named.start, named.end)
+
+
+_TASK = re.compile(
+    r"\b(?:will|must|should|shall|has to|have to|needs? to|is to|are to|promised to|agreed to)\s+(.{3,}?)"
+    r"(?=\s+(?:by|before|until|on|at|tomorrow|tonight|next)\b|[.;!?]|\s*$)",
+    re.IGNORECASE,
+)
+
+
+def task(text: str, words: Sequence[str]) -> Iterable[Read]:
+    """What somebody will do: "Priya will send the budget by Friday" -> send the budget."""
+    for n, m in enumerate(_TASK.finditer(text)):
+        yield m[1].strip(), 1.0 - 0.05 * n, m.span(1)
+
+
 def ticker(text: str, words: Sequence[str]) -> Iterable[Read]:
     """A symbol as it stands, or that of a company that the lists know."""
     for m in re.finditer(r"\b[A-Z]{2,5}\b(?:\.[A-Z]{1,2}\b)?", text):
@@ -147,6 +169,8 @@ def first_or_last(text: str, words: Sequence[str]) -> Iterable[Read]:
 READERS: tuple[tuple[frozenset[str], Callable[[str, Sequence[str]], Iterable[Read]]], ...] = (
     (frozenset({"expression", "formula", "equation"}), expression),
     (frozenset({"currency"}), currency),
+    (frozenset({"from", "to", "source", "target", "base", "unit", "units", "scale"}), converted),
+    (frozenset({"task", "action", "todo", "assignment"}), task),
     (frozenset({"symbol", "ticker"}), ticker),
     (frozenset({"query", "q", "question", "keywords", "search", "term", "prompt"}), query),
     (frozenset({"body", "message", "content", "subject", "text"}), message),

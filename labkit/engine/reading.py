@@ -15,6 +15,12 @@ _AFTER_COLON = re.compile(
     r"\A(?P<request2>[^\n:]{3,200}): +(?P<document2>\S.{12,})\Z",
     re.DOTALL,
 )
+_HEADED = re.compile(
+    r"\A(?:(?:customer|product|support|user|the|meeting|news) )?(?:reviews?|tickets?|messages?|e-?mails?|notes?|"
+    r"minutes|comments?|feedback|article|tweets?|posts?|complaints?|input|document|story|transcript|description)\Z",
+    re.IGNORECASE,
+)
+"""What stands before a text and its colon, and asks for nothing."""
 _REQUEST = re.compile(
     r"\b(?:extract|classif\w+|parse|read|identify|summari[sz]e|analy[sz]e|label|fill|return|give|find|list|convert|detect|what|which|"
     r"json|text|following|from|rate|tag|translate|entities|structured?)\b",
@@ -79,7 +85,7 @@ def split(said: str) -> tuple[str, str]:
             groups = found.groupdict()
             request = groups.get("request") or groups.get("request2") or ""
             document = groups.get("document") or groups.get("document2") or ""
-            if _REQUEST.search(request):
+            if _REQUEST.search(request) or _HEADED.match(request):
                 return request + ":" * (pattern is _AFTER_COLON), document
     if (quoted := _LONG_QUOTE.search(said)) and _REQUEST.search(said.replace(quoted[0], " ")):
         return said.replace(quoted[0], " ").strip(), quoted[1].strip()

@@ -28,7 +28,12 @@ _CUTS = (
 )
 """Where a text may be cut into records, the roughest cut first."""
 _KEYWORD_MOST = 5
-_NO_KEYWORDS = frozenset({"have", "were", "been", "they", "when", "what", "which", "from", "extract"})
+_NO_KEYWORD_WORDS = """have were been they when what which from extract explain describe write give make create list
+tell show generate suggest summarise summarize classify analyse analyze translate find return plan"""
+_NO_KEYWORDS = frozenset(map(stem, _NO_KEYWORD_WORDS.split()))
+"""Small words, and what requests begin with."""
+_PRAISE = frozenset(["pros", "strengths", "positives", "advantages", "likes", "praise", "highlights", "benefits"])
+_COMPLAINTS = frozenset(["cons", "weaknesses", "negatives", "disadvantages", "dislikes", "complaints", "drawbacks"])
 
 
 class EntitySource(PromptSource):
@@ -174,6 +179,8 @@ def items(source: PromptSource, field: Field) -> tuple[list[list[Candidate]], fl
     want = asked_by(field)
     if not field.name:
         return _of_request(source, field)
+    if field.kind == "string" and (clauses := _by_mood(source, want)) is not None:
+        return [[Candidate(c, 1.0)] for c in clauses], 0.8
     if listed := _listed(source, field, want):
         return [[Candidate(v, 1.0)] for v in listed], 0.9
     kinds = [k for k in want.kinds if k not in WEAK] or list(want.kinds)
@@ -183,9 +190,12 @@ def items(source: PromptSource, field: Field) -> tuple[list[list[Candidate]], fl
         if values:
             return [[Candidate(v, 1.0)] for v in values], 0.85
     if field.kind == "string" and "steps" in want.kinds:
-        return [[Candidate(s, 1.0)] for s in prose.sentences(source.text)], 0.6
+        return [[Candidate(s, 1.0)] for s in _steps(source)], 0.6
     if field.kind == "string" and "keywords" in want.kinds:
-        return [[Candidate(word, 1.0)] for word in keywords(source.text)], 0.7
+        reading = source.reading
+        answer = reading.answer if reading.document == reading.request else None
+        text = likeliest(answer) if answer else source.text
+        return [[Candidate(word, 1.0)] for word in keywords(text)], 0.7
     asked = {stem(w) for w in words_of(source.reading.request)}
     told = _told(source) if field.kind == "string" and asked & {stem(w) for w in want.words} else []
     return [[Candidate(v, 1.0)] for v in told], 0.8 * bool(told)
@@ -204,6 +214,23 @@ def _of_request(source: PromptSource, field: Field) -> tuple[list[list[Candidate
         return [], 0.0
     listed = enumerated(source.text) or _told(source)
     return [[Candidate(v, 1.0)] for v in listed], 0.8 * bool(listed)
+
+
+def _by_mood(source: PromptSource, want: Wanted) -> list[str] | None:
+    """The clauses for a list of praise or of complaints; None for any other list."""
+    named = set(want.words)
+    if not named & (_PRAISE | _COMPLAINTS):
+        return None
+    good, bad = prose.sides(source.text, source.reading.tier)
+    return good if named & _PRAISE else bad
+
+
+def _steps(source: PromptSource) -> list[str]:
+    """The steps of a sum, else what the plain answer lists, else the sentences of a text that has several."""
+    known = dict(source.reading.told)
+    worked_out = str(known.get("lines") or known.get("workings") or "")
+    written = worked_out.splitlines() or _told(source) or prose.sentences(source.text)
+    return written if worked_out or len(written) > 1 else []
 
 
 def _told(source: PromptSource) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.engine.base import Tool
+from labkit.engine.conversions import conversion
 from labkit.engine.mentions import mentions
 from labkit.engine.properties import words_of
 from labkit.engine.words import FUNCTION_WORDS, stem
@@ -27,6 +28,12 @@ NAME, DESCRIPTION, PARAMETER, TOPIC, STRONG_TOPIC = 1.0, 0.75, 0.4, 0.55, 0.95
 FITS = 0.42
 """Fit from which a call is likelier than text."""
 STEEPNESS = 14.0
+CONVERTS = 0.9
+"""Fit of a tool that converts what the request wants converted."""
+_CONVERTING = frozenset(map(stem, ["convert", "converter", "conversion", "exchange", "translate"]))
+_MONEY = frozenset(map(stem, ["currency", "currencies", "money", "exchange"]))
+_UNITS = frozenset(map(stem, ["unit", "units", "length", "weight", "distance", "temperature", "volume", "measure"]))
+_SIDES = frozenset(map(stem, ["from", "to", "source", "target", "unit", "base", "currency"]))
 NEVER_BELOW = 0.2
 """Under this fit a tool is not considered at all."""
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -56,6 +63,8 @@ class Vocabulary:
     topics: Mapping[str, float]
     """Stems that requests for such a tool use, and what they count."""
     takes_arithmetic: bool
+    converts: frozenset[str]
+    """What it converts: "money", "units"."""
 
 
 def fit(tool: Tool, request: str) -> float:
@@ -69,6 +78,8 @@ def fit(tool: Tool, request: str) -> float:
     words = _telling(request)
     if known.takes_arithmetic and _ARITHMETIC.search(request):
         return 0.9
+    if known.converts and (wanted := conversion(request)):
+        return CONVERTS if wanted.kind in known.converts else 0.0
     if not words:
         return 0.0
     counts = [_count(word, known) for word in words]
@@ -120,8 +131,17 @@ def vocabulary(tool: Tool) -> Vocabulary:
         for word, strength in _topics().get(key, {}).items():
             topics[word] = max(topics.get(word, 0.0), factor * strength)
     reckons = {"calcul", "math", "evalu", "arithmet"} & (name | description)
+    converts = _converts(name | description) if parameters & _SIDES else frozenset[str]()
     arithmetic = bool({"express", "formula", "equat"} & parameters) and bool(reckons)
-    return Vocabulary(name - named, description - _IDLE, parameters - _IDLE, topics, arithmetic)
+    return Vocabulary(name - named, description - _IDLE, parameters - _IDLE, topics, arithmetic, converts)
+
+
+def _converts(words: frozenset[str]) -> frozenset[str]:
+    """What a tool with these stems in its name and description converts."""
+    if not words & _CONVERTING:
+        return frozenset()
+    money, units = bool(words & _MONEY), bool(words & _UNITS)
+    return frozenset(["money"] * (money or not units) + ["units"] * (units or not money))
 
 
 def _stems(words: Iterable[str]) -> frozenset[str]:

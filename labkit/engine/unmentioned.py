@@ -18,7 +18,14 @@ WRITTEN, INVENTED, NUMBER_INVENTED = 0.6, 0.6, 0.5
 """Evidence that such values count for."""
 _CONFIDENCES = ((0.9, 1.0), (0.95, 0.6), (0.85, 0.4), (0.8, 0.2))
 """(value of 1, weight): how sure models say they are."""
-_NUMBERS = (3, 12, 28, 36, 41, 75, 120)
+_NUMBERS = (3.0, 12.0, 28.0, 36.0, 41.0, 75.0, 120.0)
+_USUAL_NUMBERS = {
+    "age": (28.0, 36.0, 41.0, 19.0, 52.0),
+    "year": (2014.0, 1998.0, 2021.0),
+    "money": (24.0, 12.0, 35.0, 18.0),
+    "rating": (4.0, 5.0, 3.0),
+}
+"""Numbers to make up, by a word of the property or its kind."""
 _POOLS = {"place": "city", "person": "name", "quoted": "title"}
 """Kinds whose made-up values stand under another name."""
 _LANGUAGES = {
@@ -40,7 +47,7 @@ def values(reading: Reading, text: str, field: Field, want: Wanted) -> tuple[lis
     for kind in want.kinds:
         if kind in _WRITERS and (written := _WRITERS[kind](reading, text)):
             return [Candidate(written, 1.0)], WRITTEN
-    if invented := _invented(reading, want):
+    if invented := _invented(reading, text, want):
         return invented, INVENTED
     return [], 0.0
 
@@ -58,7 +65,8 @@ def _number(reading: Reading, text: str, field: Field, want: Wanted) -> tuple[li
     if "rating" in want.kinds:
         return _rating(reading, text, field), WRITTEN
     if reading.invent:
-        return [Candidate(float(n), 1.0) for n in _NUMBERS], NUMBER_INVENTED
+        usual = next((_USUAL_NUMBERS[kind] for kind in (*want.words, *want.kinds) if kind in _USUAL_NUMBERS), _NUMBERS)
+        return [Candidate(n, 1.0) for n in usual], NUMBER_INVENTED
     return [], 0.0
 
 
@@ -71,10 +79,14 @@ def _rating(reading: Reading, text: str, field: Field) -> list[Candidate]:
     return [Candidate(n, 1.0 if n == nearest else 0.15) for n in around if low <= n <= high]
 
 
-def _invented(reading: Reading, want: Wanted) -> list[Candidate]:
+def _invented(reading: Reading, text: str, want: Wanted) -> list[Candidate]:
     if not reading.invent:
         return []
     pools = made_up()
+    if want.words == ("name",) and _VENTURE.search(reading.request):
+        return [Candidate(v, 1 / (1 + 0.3 * n)) for n, v in enumerate(pools["venture"])]
+    if named := next((group for words, group in _PASSAGES.items() if set(words.split()) & set(want.words)), None):
+        return [Candidate(v, 1 / (1 + 0.3 * n)) for n, v in enumerate(named)]
     for word in reversed(want.words):
         if word in pools and word not in ("name", "title"):
             return [Candidate(v, 1.0) for v in pools[word]]
@@ -82,6 +94,30 @@ def _invented(reading: Reading, want: Wanted) -> list[Candidate]:
         if pool := pools.get(_POOLS.get(kind, kind)):
             return [Candidate(v, 1 / (1 + 0.3 * n)) for n, v in enumerate(pool)]
     return []
+
+
+_VENTURE = re.compile(
+    r"\b(?:shop|store|company|startup|start-up|brand|business|podcast|blog|app|caf[eé]|restaurant|bakery|studio|agency|"
+    r"newsletter|channel|club|team|product|service|bar|hotel|school|magazine|band)\b",
+    re.IGNORECASE,
+)
+_PASSAGES = {
+    "backstory bio biography background history": (
+        "Grew up above a clock shop by the harbour and learnt to listen before speaking.",
+        "Left a quiet village with one suitcase and came back with a map that nobody could read.",
+        "Kept the lamps of a mountain railway until the last train stopped coming.",
+    ),
+    "motto slogan tagline catchphrase": (
+        "Small steps, every day.",
+        "Made with care, for people in no hurry.",
+        "Come as you are, stay a while.",
+    ),
+    "plot premise synopsis": (
+        "A lighthouse keeper finds letters that are dated tomorrow, and begins to answer them.",
+        "Two sisters inherit a train that only runs at night.",
+    ),
+}
+"""Words of properties -> sentences to make up for them."""
 
 
 def _language(reading: Reading, text: str) -> Template:
@@ -106,12 +142,17 @@ def _summary(reading: Reading, text: str) -> Template:
     return prose.summary(text) if reading.document != reading.request else _answer(reading, text)
 
 
+def _reasons(reading: Reading, text: str) -> Template:
+    """What the plain answer says where there is nothing but a question, else what the text says."""
+    return reading.answer if reading.answer and reading.document == reading.request else prose.reasons(text)
+
+
 def _title(reading: Reading, text: str) -> Template:
     return prose.title(text) if reading.document != reading.request else ()
 
 
 _WRITERS: dict[str, Callable[[Reading, str], Template]] = {
-    "reasons": lambda _, text: prose.reasons(text),
+    "reasons": _reasons,
     "summary": _summary,
     "title": _title,
     "answer": _answer,
