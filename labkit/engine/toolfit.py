@@ -30,10 +30,9 @@ FITS = 0.42
 STEEPNESS = 14.0
 CONVERTS = 0.9
 """Fit of a tool that converts what the request wants converted."""
-_CONVERTING = frozenset(map(stem, ["convert", "converter", "conversion", "exchange", "translate"]))
+_CONVERTING = frozenset(map(stem, ["convert", "converter", "conversion", "exchange"]))
 _MONEY = frozenset(map(stem, ["currency", "currencies", "money", "exchange"]))
 _UNITS = frozenset(map(stem, ["unit", "units", "length", "weight", "distance", "temperature", "volume", "measure"]))
-_SIDES = frozenset(map(stem, ["from", "to", "source", "target", "unit", "base", "currency"]))
 NEVER_BELOW = 0.2
 """Under this fit a tool is not considered at all."""
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -131,17 +130,15 @@ def vocabulary(tool: Tool) -> Vocabulary:
         for word, strength in _topics().get(key, {}).items():
             topics[word] = max(topics.get(word, 0.0), factor * strength)
     reckons = {"calcul", "math", "evalu", "arithmet"} & (name | description)
-    converts = _converts(name | description) if parameters & _SIDES else frozenset[str]()
+    converts = _converts(name | description | parameters)
     arithmetic = bool({"express", "formula", "equat"} & parameters) and bool(reckons)
     return Vocabulary(name - named, description - _IDLE, parameters - _IDLE, topics, arithmetic, converts)
 
 
 def _converts(words: frozenset[str]) -> frozenset[str]:
-    """What a tool with these stems in its name and description converts."""
-    if not words & _CONVERTING:
-        return frozenset()
-    money, units = bool(words & _MONEY), bool(words & _UNITS)
-    return frozenset(["money"] * (money or not units) + ["units"] * (units or not money))
+    """What a tool with these stems converts."""
+    kinds = {"money": _MONEY, "units": _UNITS} if words & _CONVERTING else {}
+    return frozenset(kind for kind, stems in kinds.items() if words & stems)
 
 
 def _stems(words: Iterable[str]) -> frozenset[str]:
