@@ -32,6 +32,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "grade": grading.grade,
     "release": course.release,
     "new-exercise": course.new_exercise,
+    "make-class": course.make_class,
 }
 
 app = typer.Typer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,10 +32,34 @@ def new_exercise(
 
     For whoever writes the course; run it in the project's folder.
     """
-    from pathlib import Path
-
     from labkit.grading.skeleton import new_exercise as begin
 
     for path in begin(number, title):
         print(f"wrote {path.relative_to(Path.cwd()).as_posix()}")
     print("Write them over, then run `labkit release` and the tests of tests/grading/test_exercises.py.")
+
+
+def make_class(
+    folder: Annotated[Path, typer.Argument(help="A new folder for it.")],
+    students: Annotated[int, typer.Option(min=1, help="How many hand something in.")] = 100,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same class.")] = 7,
+    only: Annotated[
+        list[str] | None, typer.Option(help="An exercise, such as 01; may be given several times. By default all.")
+    ] = None,
+    course: Annotated[
+        Path | None, typer.Option(help="The folder with solutions/ in it; by default the current one.")
+    ] = None,
+) -> None:
+    """Make up a class to try the grader on: right, partly right, wrong, hostile and odd submissions.
+
+    \b
+        labkit make-class practice
+        labkit grade practice/submitted --out practice/grades --expected practice/expected.csv
+
+    expected.csv says what each must get and why. The second command grades them and fails if one got anything else.
+    """
+    from labkit.grading.practice import EXPECTED, SUBMITTED
+    from labkit.grading.practice import make_class as make
+
+    made = make(folder, students=students, seed=seed, course=course, only=only or None)
+    print(f"{len(made)} submissions in {folder / SUBMITTED}; what they must get is in {folder / EXPECTED}.")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labkit.errors import LabkitError
+
+if TYPE_CHECKING:
+    from labkit.grading.results import SubmissionResult
 
 
 class Format(StrEnum):
@@ -17,6 +21,7 @@ class Format(StrEnum):
     canvas = "canvas"
     moodle = "moodle"
     gradescope = "gradescope"
+    nbgrader = "nbgrader"
 
 
 def grade(
@@ -40,6 +45,21 @@ def grade(
     export: Annotated[
         list[Format] | None, typer.Option(help="Grades for another system as well; may be given several times.")
     ] = None,
+    nbgrader: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PYTHON",
+            help="With --export nbgrader: the Python that has it, or its environment's folder; by default the one of "
+            "the command `nbgrader`.",
+        ),
+    ] = None,
+    nbgrader_course: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="With --export nbgrader: your nbgrader course; by default one is made below the folder for results.",
+        ),
+    ] = None,
     hide_hidden: Annotated[
         bool,
         typer.Option(
@@ -54,6 +74,10 @@ def grade(
             metavar="ADDRESS", help="Grade on the workers of a Dask cluster, by its scheduler's address: tcp://HOST:PORT."
         ),
     ] = None,
+    expected: Annotated[
+        Path | None,
+        typer.Option(help="A table of expected points, such as `labkit make-class` writes: fail where grades differ."),
+    ] = None,
     allow_weak_sandbox: Annotated[
         bool, typer.Option("--allow-weak-sandbox", help="Grade even where submissions cannot be shut in.")
     ] = False,
@@ -65,6 +89,7 @@ def grade(
         labkit grade class.zip --out grades/ --only 01 --jobs 4
         labkit grade submitted/ --out grades/ --manual marked.csv
         labkit grade submitted/ --out grades/ --export canvas --export gradescope
+        labkit grade submitted/ --out grades/ --export nbgrader --nbgrader ~/nbgrader-venv --nbgrader-course .
         labkit grade submitted/ --out grades/ --cluster tcp://10.0.0.5:8786
 
     grades.csv has a row a submission, overview.html shows the class, feedback/ holds a page to hand back for each
@@ -75,6 +100,7 @@ def grade(
     save it as CSV, and run the command again.
     """
     from labkit.grading.exports import export as export_to
+    from labkit.grading.exports import nbgrader as nbgrader_export
     from labkit.grading.grade import grade as grade_all
     from labkit.grading.gradebook import write_grades
     from labkit.grading.manual import SHEET, marked, read_marks, write_sheet
@@ -117,7 +143,23 @@ def grade(
         print(f"To grade by hand: {ungraded} answers in {sheet}; fill in points and run this again.")
     told = [without_hidden(result) for result in results] if hide_hidden else results
     for name in export or []:
+        if name is Format.nbgrader:
+            place, python = nbgrader_course or out / nbgrader_export.FOLDER, nbgrader_export.interpreter(nbgrader)
+            names = nbgrader_export.write(told, submissions, course or Path.cwd(), place, python)
+            print(f"For nbgrader: {', '.join(names)} in {place}")
+            continue
         files = export_to(name, told, out)
         print(f"For {name}: {files[0] if len(files) == 1 else f'{len(files)} files below {out}'}")
     if broken and broken == len(results) - refused:
         raise LabkitError(f"{BROKEN}in every submission; the fault is this machine's, and the grades say nothing.")
+    if expected:
+        _compare(expected, run.results)
+
+
+def _compare(path: Path, results: Sequence[SubmissionResult]) -> None:
+    from labkit.grading.practice.expected import differences, read_expected
+
+    lines = differences(read_expected(path), results)
+    print("\n".join([*lines, f"{len(lines)} of {len(results)} submissions differ from {path}."]))
+    if lines:
+        raise typer.Exit(1)

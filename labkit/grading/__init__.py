@@ -6,6 +6,7 @@ journal.py refusals.py labhand.py    the evidence: what the lab server saw, what
 run.py results.py card.py            one task checked, its result as data and as a card
 notebook.py                          check() and hint()
 regions.py release.py                from solutions/ to exercises/
+mutants.py practice/                 wrong answers, and a made-up class to try the grader on
 exercise.py                          from solutions/ to what the grader knows
 ingest.py submitted.py job.py        from a folder of strangers' files to jobs
 sandbox/ labserver.py sitting.py     one submission at work, shut in

@@ -6,6 +6,7 @@ Everything comes from `solutions/`; nothing about what is graded is ever read fr
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -84,6 +85,19 @@ def load_exercises(course: Path) -> dict[str, Exercise]:
     if not found:
         raise NoExercise(f"no exercise in {course / 'solutions'}: name the course's folder with --course")
     return {exercise.number: exercise for exercise in found}
+
+
+def chosen(exercises: Iterable[str], only: Iterable[str] | None) -> set[str]:
+    """The numbers in `only`, with one digit or two, or all.
+
+    Raises:
+        NoExercise: one of them does not exist.
+    """
+    known = set(exercises)
+    numbers = known if only is None else {name.zfill(2) for name in only}
+    if unknown := numbers - known:
+        raise NoExercise(f"there is no exercise {', '.join(sorted(unknown))}; those here: {', '.join(sorted(known))}")
+    return numbers
 
 
 def load_exercise(path: Path) -> Exercise:

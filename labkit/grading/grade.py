@@ -22,7 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from labkit.errors import LabkitError
-from labkit.grading.exercise import NoExercise, load_exercises
+from labkit.grading.exercise import chosen, load_exercises
 from labkit.grading.job import Job, plan
 from labkit.grading.judge import ATTEMPTS
 from labkit.grading.place import Place
@@ -94,9 +94,9 @@ def grade(
     if pool is None and not allow_weak:
         refuse_weak(tier)
     exercises = load_exercises(course or Path.cwd())
-    chosen = _chosen(exercises, only)
+    numbers = chosen(exercises, only)
     planned = list(plan(folder, exercises, seed=seed, limits=limits))
-    wanted = [job for job in planned if job.exercise in chosen]
+    wanted = [job for job in planned if job.exercise in numbers]
     out.mkdir(parents=True, exist_ok=True)
     path = out / RESULTS
     known = {result.fingerprint: result for result in read_results(path)}
@@ -113,19 +113,6 @@ def grade(
     results = [latest.pop(whose) for whose in here if whose in latest]
     _write(path, [*results, *latest.values()])
     return Run(results, len(todo), tier, path)
-
-
-def _chosen(exercises: Iterable[str], only: Iterable[str] | None) -> set[str]:
-    """Numbers of the exercises to grade.
-
-    Raises:
-        NoExercise: one that was named does not exist.
-    """
-    known = set(exercises)
-    chosen = known if only is None else {name.zfill(2) for name in only}
-    if unknown := chosen - known:
-        raise NoExercise(f"there is no exercise {', '.join(sorted(unknown))}; those here: {', '.join(sorted(known))}")
-    return chosen
 
 
 def refuse_weak(tier: Tier) -> None:

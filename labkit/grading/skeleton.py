@@ -119,7 +119,8 @@ MUTANTS = '''\
 """Wrong answers to exercise {nn} that a good student might hand in, and what each must cost.
 
 A mutant is the reference solution with one edit: `old` is replaced by `new` wherever it stands in that task's cell.
-`tests/grading/test_exercises.py` shows that each loses at least `costs` points; a task needs two.
+`tests/grading/test_exercises.py` shows that each loses at least `costs` points, and no others where it is `exact`: such
+answers are also in the classes that `labkit make-class` makes. A task needs two mutants.
 """
 
 MUTANTS: dict[str, list[dict[str, object]]] = {{
@@ -129,12 +130,14 @@ MUTANTS: dict[str, list[dict[str, object]]] = {{
             "old": "messages = [{{",
             "new": 'messages = [{{"role": "system", "content": "Be helpful."}}, {{',
             "costs": 1,
+            "exact": True,
         }},
         {{
             "why": "returns the message in place of its text",
             "old": ".message.content",
             "new": ".message",
-            "costs": 1,
+            "costs": 2,
+            "exact": True,
         }},
     ],
 }}

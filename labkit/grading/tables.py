@@ -61,3 +61,12 @@ def plain(cell: str) -> str:
     ('-1 for style', "'tis")
     """
     return cell[1:] if cell.startswith("'") and cell[1:].lstrip().startswith(FORMULA) else cell
+
+
+def by_number(task: str) -> tuple[int, ...]:
+    """To sort the columns of tasks.
+
+    >>> sorted(["2.10", "2.9"], key=by_number)
+    ['2.9', '2.10']
+    """
+    return tuple(int(part) for part in task.split(".") if part.isdigit())

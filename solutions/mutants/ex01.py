@@ -1,8 +1,8 @@
 """Wrong answers to exercise 01 that a good student might hand in, and what each must cost.
 
 A mutant is the reference solution with one edit: `old` is replaced by `new` wherever it stands in that task's cell.
-`tests/grading/test_exercises.py` shows that each loses at least `costs` points. Add the next one that you meet in a
-real submission.
+`tests/grading/test_exercises.py` shows that each loses at least `costs` points, and no others where it is
+`exact`. Add the next one that you meet in a real submission.
 """
 
 MUTANTS: dict[str, list[dict[str, object]]] = {
@@ -12,18 +12,21 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'return sorted(model["id"] for model in response.json()["data"])',
             "new": 'return [model["id"] for model in response.json()["data"]][::-1]',
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "a refusal raises",
             "old": "    if response.status_code != 200:\n",
             "new": "    response.raise_for_status()\n    if response.status_code != 200:\n",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "counts the prompt's tokens alone",
             "old": '["usage"]["total_tokens"]',
             "new": '["usage"]["prompt_tokens"]',
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "the SDK in place of raw HTTP",
@@ -51,18 +54,21 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": '{"role": "system", "content": system}, {"role": "user", "content": question}',
             "new": '{"role": "user", "content": system + question}',
             "costs": 3,
+            "exact": True,
         },
         {
             "why": "counts all tokens, prompt included",
             "old": "usage.completion_tokens",
             "new": "usage.total_tokens",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "counts words of the text",
             "old": "response.usage.completion_tokens",
             "new": "len(response.choices[0].message.content.split())",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "the result the wrong way round",
@@ -108,18 +114,21 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": "return response.choices[0].message.content.strip().lower()",
             "new": 'return "positive"',
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "returns the reply as it came, in capitals",
             "old": ".strip().lower()",
             "new": ".upper()",
             "costs": 2,
+            "exact": True,
         },
         {
             "why": "no example at all",
             "old": 'few_shot("Label the review with one word, positive or negative.", examples, review)',
             "new": 'few_shot("Label the review with one word, positive or negative.", [], review)',
             "costs": 1,
+            "exact": True,
         },
     ],
     "1.4": [
@@ -128,6 +137,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": '        self.messages.append({"role": "assistant", "content": reply})\n',
             "new": "",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "one list for all conversations",
@@ -136,12 +146,14 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "new": "    messages = []\n\n    def __init__(self, system: str) -> None:\n        ### BEGIN SOLUTION\n"
             '        self.messages.append({"role": "system", "content": system})\n',
             "costs": 2,
+            "exact": True,
         },
         {
             "why": "sends the last message alone",
             "old": "messages=self.messages)",
             "new": "messages=self.messages[:1] + self.messages[-1:])",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "the reply remembered as the user's",
@@ -162,18 +174,21 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'if choice.finish_reason != "length" or caps[-1] >= top_cap:',
             "new": "if choice.message.content is not None:",
             "costs": 2,
+            "exact": True,
         },
         {
             "why": "doubles past the top",
             "old": "min(2 * caps[-1], top_cap)",
             "new": "2 * caps[-1]",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "asks once more although the answer had ended",
             "old": 'choice.finish_reason != "length" or caps',
             "new": 'choice.finish_reason != "length" and len(caps) > 1 or caps',
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "goes up by a fixed step",

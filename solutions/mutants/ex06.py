@@ -12,18 +12,21 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'f"{provider}/{lk.model(provider, tier)}"',
             "new": "f\"openai/{lk.model('openai', tier)}\"",
             "costs": 3,
+            "exact": True,
         },
         {
             "why": "the cap is forgotten",
             "old": 'complete(provider, "small", prompt, max_tokens=max_tokens)',
             "new": 'complete(provider, "small", prompt)',
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "counts the prompt as well",
             "old": "reply.usage.completion_tokens",
             "new": "reply.usage.total_tokens",
             "costs": 1,
+            "exact": True,
         },
     ],
     "6.2": [
@@ -32,6 +35,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": "return litellm.completion_cost(reply) if listed else None",
             "new": "return litellm.completion_cost(reply)",
             "costs": 2,
+            "exact": True,
         },
         {
             "why": "looks the model up without its prefix alone, so that Gemini has no price",
@@ -52,18 +56,21 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'messages = [{"role": "user", "content": prompt}]\n    more = {"system": system} if system else {}',
             "new": 'messages = [{"role": "user", "content": f"{system or \'\'}{prompt}"}]\n    more = {}',
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "a finish reason is handed through in the provider's words",
             "old": 'next((ours for ours, theirs in FINISH.items() if word in theirs), f"unknown: {word}")',
             "new": "word",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "an unknown word is taken for a whole answer, and only OpenAI's for cut is known",
             "old": '"length": ("length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded")',
             "new": '"length": ("length",)',
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "Gemini's thoughts are not counted",
@@ -96,12 +103,14 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": "litellm.completion(**request, temperature=temperature)",
             "new": "litellm.completion(**request, temperature=temperature, drop_params=True)",
             "costs": 2,
+            "exact": True,
         },
         {
             "why": "the temperature is always left out, and said to be",
             "old": "reply = litellm.completion(**request, temperature=temperature)",
             "new": 'raise litellm.UnsupportedParamsError("no", "", "")',
             "costs": 2,
+            "exact": True,
         },
         {
             "why": "says dropped whatever happened",
@@ -116,18 +125,21 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'min(column) / value if criterion in ("cost", "latency") else value / max(column)',
             "new": "value / max(column)",
             "costs": 3,
+            "exact": True,
         },
         {
             "why": "the scores are sums and not means",
             "old": "sum(shares) / sum(weights.values())",
             "new": "sum(shares)",
             "costs": 2,
+            "exact": True,
         },
         {
             "why": "worst first",
             "old": ", reverse=True",
             "new": "",
             "costs": 3,
+            "exact": True,
         },
     ],
 }

@@ -2,18 +2,20 @@
 
 MUTANTS: dict[str, list[dict[str, object]]] = {
     "10.1": [
-        {"why": "names in the order they came", "old": ", sort_keys=True", "new": "", "costs": 1},
+        {"why": "names in the order they came", "old": ", sort_keys=True", "new": "", "costs": 1, "exact": True},
         {
             "why": "the user is in the key",
             "old": 'not in ("user", "timeout")',
             "new": 'not in ("timeout",)',
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "the messages alone are the key",
             "old": "json.dumps(kept,",
             "new": 'json.dumps(kept["messages"],',
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "blanks and capitals do not count",
@@ -33,7 +35,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "new": 'for message in request["messages"][-1:])',
             "costs": 1,
         },
-        {"why": "keeps cut answers", "old": ' or finish_reason != "stop"', "new": "", "costs": 1},
+        {"why": "keeps cut answers", "old": ' or finish_reason != "stop"', "new": "", "costs": 1, "exact": True},
     ],
     "10.2": [
         {
@@ -42,8 +44,9 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "new": "            self.kept[question, cap] = now, text\n"
             '            return {"text": text, "cached": True}',
             "costs": 1,
+            "exact": True,
         },
-        {"why": "never too old", "old": " and now - came < self.ttl", "new": "", "costs": 2},
+        {"why": "never too old", "old": " and now - came < self.ttl", "new": "", "costs": 2, "exact": True},
         {"why": "keeps cut answers", "old": 'if choice.finish_reason == "stop":', "new": "if choice:", "costs": 1},
         {
             "why": "one dictionary for all caches",
@@ -79,6 +82,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'found["hits"] and 1 - found["wrong"] / found["hits"] >= precision',
             "new": '1 - found["wrong"] / max(1, found["hits"]) >= precision',
             "costs": 1,
+            "exact": True,
         },
         {"why": "takes the list as it comes", "old": "sorted(thresholds)", "new": "thresholds", "costs": 1},
         {
@@ -94,9 +98,16 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": '"text": handbook, **mark',
             "new": '"text": f"Today is {today}. {handbook}", **mark',
             "costs": 2,
+            "exact": True,
         },
-        {"why": "no breakpoint", "old": ", **mark}", "new": "}", "costs": 2},
-        {"why": "the automatic breakpoint left on", "old": ", extra_body=options", "new": "", "costs": 1},
+        {"why": "no breakpoint", "old": ", **mark}", "new": "}", "costs": 2, "exact": True},
+        {
+            "why": "the automatic breakpoint left on",
+            "old": ", extra_body=options",
+            "new": "",
+            "costs": 1,
+            "exact": True,
+        },
         {"why": "forgets the date", "old": "Today is {today}. ", "new": "", "costs": 1},
         {
             "why": "read and written exchanged",
@@ -106,18 +117,20 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
         },
     ],
     "10.5": [
-        {"why": "always five minutes", "old": ', "ttl": ttl}', "new": "}", "costs": 1},
+        {"why": "always five minutes", "old": ', "ttl": ttl}', "new": "}", "costs": 1, "exact": True},
         {
             "why": "takes `input_tokens` for the whole prompt",
             "old": "response.usage.input_tokens + written + read",
             "new": "response.usage.input_tokens",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "the question inside the marked block",
             "old": '"text": handbook,',
             "new": '"text": handbook + question,',
             "costs": 1,
+            "exact": True,
         },
         {"why": "equal passes for cheaper", "old": "* read >= calls", "new": "* read > calls", "costs": 1},
         {
@@ -140,6 +153,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": "if error.code not in (403, 404):",
             "new": "if error.code:",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "no cache: sends the handbook along",
@@ -152,6 +166,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": ', "ttl": f"{ttl_s}s"}',
             "new": "}",
             "costs": 2,
+            "exact": True,
         },
     ],
 }

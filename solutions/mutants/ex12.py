@@ -10,12 +10,14 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'f"anthropic-ratelimit-{subject}-limit"',
             "new": 'f"anthropic-limit-{subject}"',
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "what is used in place of what is left",
             "old": "int(headers[remaining]) / int(headers[limit])",
             "new": "1 - int(headers[remaining]) / int(headers[limit])",
             "costs": 2,
+            "exact": True,
         },
     ],
     "12.2": [
@@ -24,18 +26,21 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'if code == "insufficient_quota":',
             "new": "if False:",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "a lost connection is for good",
             "old": "status is None or status in (408, 429) or status >= 500",
             "new": "status is not None and (status in (408, 429) or status >= 500)",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "everything from 400 on",
             "old": "status in (408, 429) or status >= 500",
             "new": "status >= 400",
             "costs": 1,
+            "exact": True,
         },
         {"why": "no cap", "old": "min(8.0, 0.5 * 2**attempt)", "new": "0.5 * 2**attempt", "costs": 1},
         {"why": "no jitter", "old": "draw * min", "new": "min", "costs": 1},
@@ -52,18 +57,21 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": "client.with_options(max_retries=0)",
             "new": "client",
             "costs": 2,
+            "exact": True,
         },
         {
             "why": "returns nothing when it gives up",
             "old": "attempt == attempts - 1 or ",
             "new": "",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "retries whatever comes",
             "old": " or not worth_retrying(status, error.code)",
             "new": "",
             "costs": 2,
+            "exact": True,
         },
         {
             "why": "does not listen to retry-after",
@@ -79,6 +87,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": "min(self.capacity, self.level + (now - self.at) * self.per_second)",
             "new": "self.level + (now - self.at) * self.per_second",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "begins empty",
@@ -91,6 +100,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": "        self.at = now\n",
             "new": "",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "a wait in tokens",
@@ -111,12 +121,14 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'sorted(jobs, key=lambda job: not job["urgent"])',
             "new": "jobs",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "asks again what it has asked",
             "old": 'if job["prompt"] in started:',
             "new": "if False:",
             "costs": 1,
+            "exact": True,
         },
         {
             "why": "answers in the order in which they were sent",
@@ -129,6 +141,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'asyncio.to_thread(ask, job["prompt"])',
             "new": 'asyncio.to_thread(ask, job["prompt"], 1)',
             "costs": 1,
+            "exact": True,
         },
     ],
 }

@@ -6,9 +6,7 @@ Cells run in this process for speed; `test_empty_exercise_in_a_kernel` does it o
 from __future__ import annotations
 
 import asyncio
-import runpy
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import pytest
 from nbclient import NotebookClient
 
 from labkit.grading.journal import Journal
+from labkit.grading.mutants import Mutant, load_mutants
 from labkit.grading.results import TaskResult
 from labkit.grading.run import run_task
 from labkit.grading.tasks import Task, load_tasks
@@ -28,21 +27,6 @@ SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 SEEDS = (1, 2, 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A wrong answer: the solution with one edit."""
-
-    notebook: Path
-    task: str
-    why: str
-    old: str
-    new: str
-    costs: float
-
-    def __str__(self) -> str:
-        return f"{self.task}: {self.why}"
-
-
 def check_file(notebook: Path) -> Path:
     return ROOT / "solutions" / "checks" / f"ex{notebook.name[:2]}.py"
 
@@ -51,14 +35,7 @@ def tasks_of(notebook: Path) -> dict[str, Task]:
     return load_tasks(check_file(notebook)).tasks
 
 
-def mutants() -> Iterator[Mutant]:
-    for notebook in SOLUTIONS:
-        found = runpy.run_path(str(ROOT / "solutions" / "mutants" / check_file(notebook).name))["MUTANTS"]
-        for task, edits in found.items():
-            yield from (Mutant(notebook, task, **edit) for edit in edits)
-
-
-MUTANTS = list(mutants())
+MUTANTS = [mutant for notebook in SOLUTIONS for mutant in load_mutants(notebook)]
 TASKS = [(notebook, task) for notebook in SOLUTIONS for task in tasks_of(notebook)]
 
 
@@ -85,8 +62,7 @@ def namespace_of(notebook: Path, edit: Mutant | None = None) -> dict[str, Any]:
         if cell.cell_type == "code" and not cell.metadata.nbgrader.grade:
             text = "\n".join(line for line in cell.source.split("\n") if not line.startswith("lk.start("))
             if edit and cell.metadata.nbgrader.grade_id == answer_id(edit.task):
-                assert edit.old in text, "this mutant no longer fits the solution"
-                text = text.replace(edit.old, edit.new)
+                text = edit.edited(text)
             exec(compile(text, f"<{cell.id}>", "exec"), namespace)
     return namespace
 
@@ -132,6 +108,7 @@ def test_a_wrong_answer_loses_points(session: Session, mutant: Mutant) -> None:
     task = tasks_of(mutant.notebook)[mutant.task]
     result = grade(session, task, namespace_of(mutant.notebook, mutant), seed=1)
     assert result.earned <= task.points - mutant.costs
+    assert not mutant.exact or result.earned == task.points - mutant.costs
     assert not any(check.kind in ("check", "missing", "unwritten", "time") for check in result.checks), result.message
 
 
