@@ -257,3 +257,13 @@ class SubmissionResult:
             "notes": tuple(row["notes"]),
         }
         return cls(**{f.name: row[f.name] for f in fields(cls)} | parts)
+
+
+def best(results: Iterable[SubmissionResult]) -> list[SubmissionResult]:
+    """The submission of each student to each exercise that has the most points; of equals the first."""
+    counted: dict[tuple[str, str], SubmissionResult] = {}
+    for result in results:
+        known = counted.setdefault((result.student, result.exercise), result)
+        if result.total > known.total:
+            counted[result.student, result.exercise] = result
+    return list(counted.values())

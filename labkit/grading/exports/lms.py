@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from labkit.grading.results import SubmissionResult
+from labkit.grading.results import SubmissionResult, best
 from labkit.grading.tables import table, write_table
 
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
@@ -22,12 +22,11 @@ def canvas(results: Sequence[SubmissionResult], folder: Path) -> list[Path]:
     """canvas.csv: a row a student, a column an exercise; the best submission of each counts."""
     worth = {result.exercise: result.points for result in results}
     numbers = sorted(worth)
-    best: defaultdict[str, dict[str, float]] = defaultdict(dict)
-    for result in results:
-        known = best[result.student].get(result.exercise, 0.0)
-        best[result.student][result.exercise] = max(known, result.total)
+    counted: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for result in best(results):
+        counted[result.student][result.exercise] = result.total
     possible = ["    Points Possible", "", "", "", "", *(worth[number] for number in numbers)]
-    rows = [[name, "", "", name, "", *(got.get(number, "") for number in numbers)] for name, got in best.items()]
+    rows = [[name, "", "", name, "", *(got.get(number, "") for number in numbers)] for name, got in counted.items()]
     columns = [*CANVAS, *(f"Exercise {number}" for number in numbers)]
     return [write_table(folder / "canvas.csv", table(columns, [possible, *rows]))]
 
