@@ -11,6 +11,10 @@ BORDER = "1px solid rgba(128, 128, 128, 0.35)"
 LIVE_MARK = "border-left: 3px solid #d9822b"
 """An orange edge says that a row costs money. It reads on light and on dark."""
 
+BETWEEN_WORDS = "<style>.jp-OutputArea-output pre { word-break: normal; overflow-wrap: anywhere }</style>"
+"""JupyterLab breaks a long printed line anywhere, within words too. The status stands first on each page: it says how
+all printed lines of that page wrap."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
@@ -51,7 +55,7 @@ class StatusTable:
         body = "".join(_html_row(row) for row in self.rows)
         notes = "".join(f"<div><strong>{escape(notice)}</strong></div>" for notice in self.notices)
         return (
-            f'<table style="border-collapse: collapse; border: {BORDER}"><thead><tr>{head}</tr></thead>'
+            f'{BETWEEN_WORDS}<table style="border-collapse: collapse; border: {BORDER}"><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table>"
             f'<div style="opacity: 0.75; margin-top: 4px">{escape(self.footer)}</div>{notes}'
         )

@@ -22,6 +22,8 @@ WIDTH, ROW, MARGINS = 7.6, 0.26, 1.0
 CUT = "#E3E8ED"
 COUNTS_AT = 1.2
 """Where on the x axis the column of draws ends, right of the 100 % line."""
+NUMBER = 0.12
+"""How much of the x axis the number beside a bar takes."""
 
 
 @theme.style()
@@ -87,7 +89,8 @@ def _draw_shares(ax: Axes, drawn: Sequence[int]) -> None:
 def _write_numbers(ax: Axes, rows: Sequence[TokenBar], drawn: Sequence[int], *, cutting: bool) -> None:
     total = sum(drawn)
     for place, (row, count) in enumerate(zip(rows, drawn, strict=True)):
-        end = max(row.model, row.final + row.cut, count / total if total else 0.0)
+        bars, share = max(row.model, row.final + row.cut), count / total if total else 0.0
+        end = share if bars - 0.02 < share < bars + NUMBER else bars  # beside its bar, and not under the mark
         said = "cut" if cutting and not row.kept else percent(row.final)  # at T = 0 nothing is cut: all goes to one
         ink = theme.INK if row.kept else theme.MUTED
         ax.text(end + 0.015, place, said, va="center", color=ink, fontsize=9)

@@ -24,6 +24,8 @@ STYLE = """<style>
 .labkit-quiz .widget-radio-box input { flex: none; float: none; margin: 2px 8px 0 0 }
 .labkit-quiz .widget-radio { height: auto }
 </style>"""
+VERDICT = "28px"
+"""Room for a verdict of one line before it is there, so that the page below stays where it is."""
 
 
 def quiz(questions: Sequence[Question | Mapping[str, Any]] | Question | Mapping[str, Any]) -> Quiz:
@@ -50,7 +52,7 @@ class Quiz(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def __init__(self, questions: Sequence[Question]) -> None:
         self.questions = tuple(questions)
         self.choices = [_radio(question) for question in questions]
-        self.explanations = [widgets.HTML() for _ in questions]
+        self.explanations = [widgets.HTML(layout={"min_height": VERDICT}) for _ in questions]
         self._score = widgets.HTML()
         rows: list[Any] = []
         for n, question in enumerate(self.questions):
@@ -94,8 +96,7 @@ class Quiz(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._show_score()
 
     def _show_score(self) -> None:
-        answered = any(c.index is not None for c in self.choices)
-        self._score.value = f'<div role="status">{self.score}</div>' if answered and len(self.questions) > 1 else ""
+        self._score.value = f'<div role="status">{self.score}</div>' if len(self.questions) > 1 else ""
 
 
 def _radio(question: Question) -> Any:
