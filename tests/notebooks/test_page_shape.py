@@ -33,6 +33,7 @@ CLAIMED = {
     "12": {*(f"H{n}" for n in range(1, 8)), "H13", "J1"},
     "13": {"E5", "H9", "H10", "H11"},
     "14": {"A9", "I1", "I2", "I3", "I4"},
+    "15": {"E6", "K"},
 }
 """Curriculum ids that a lesson must claim, by its number."""
 OTHER_TAGS = {"raises-exception", "nbval-ignore-output"}
@@ -185,7 +186,7 @@ def test_saved_page_needs_no_kernel(lesson: Path) -> None:
 
 
 def test_every_plot_left_a_picture(lesson: Path) -> None:
-    drawing = re.compile(r"lk\.plots\.(bars|lines|heatmap|diversity)\(|\.plot\.")
+    drawing = re.compile(r"lk\.plots\.(bars|lines|heatmap|diversity|waterfall)\(|\.plot\.")
     drawn = [cell for cell in cells(lesson, "code") if drawing.search(source(cell))]
     assert drawn
     assert [source(cell) for cell in drawn if not has(cell, "image/png")] == []
