@@ -130,14 +130,22 @@ def find_task(task_id: str, *, hidden: bool = False) -> Task:
         NoHiddenChecks: `hidden` and no folder with complete check files.
     """
     name = file_name(str(task_id))
-    path = _complete(name) if hidden else RELEASED / name
-    if not path.is_file():
-        exercises = ", ".join(sorted(p.stem.removeprefix("ex") for p in RELEASED.glob("ex*.py")))
+    folders = _released()
+    path = _complete(name) if hidden else next((f / name for f in folders if (f / name).is_file()), None)
+    if path is None:
+        exercises = ", ".join(sorted({p.stem.removeprefix("ex") for f in folders for p in f.glob("ex*.py")}))
         raise UnknownTask(f"There is no task {task_id!r}: no exercise with that number. Exercises here: {exercises}.")
     tasks = _load(path).tasks
     if str(task_id) not in tasks:
         raise UnknownTask(f"There is no task {task_id!r}. Tasks of this exercise: {', '.join(tasks)}.")
     return tasks[str(task_id)]
+
+
+def _released() -> list[Path]:
+    """Folders with released checks: of the course that the notebook is in, if it is one of its own, then labkit's."""
+    here = Path.cwd()
+    own = [place / "released" for folder in (here, *here.parents) for place in (folder, folder / "exercises")]
+    return [*own, RELEASED]
 
 
 def _complete(name: str) -> Path:

@@ -3,6 +3,9 @@
     solutions/01_anatomy_of_a_call.ipynb -> exercises/01_anatomy_of_a_call.ipynb     stubs, no hidden test, no output
     solutions/checks/ex01.py             -> labkit/grading/released/ex01.py          no hidden check
 
+In a course of your own, which has no `labkit/` in it, the checks go to `exercises/released/`: hand that folder out with
+the notebooks.
+
 The notebooks are in nbgrader's format (cell metadata, schema 3), and what comes out is what `nbgrader
 generate_assignment` makes of them with our stub, checksums included: a course that grades with nbgrader can start from
 either. The same input gives the same bytes.
@@ -90,13 +93,20 @@ def products(root: Path) -> Iterator[Product]:
         raise ReleaseError(f"no notebook in {solutions}; run this in the project's folder")
     for path in notebooks:
         yield Product(root / "exercises" / path.name, release_notebook(path))
+    released = released_folder(root)
     for path in checks:
-        yield Product(root / "labkit" / "grading" / "released" / path.name, release_checks(path))
+        yield Product(released / path.name, release_checks(path))
     made = {path.name for path in (*notebooks, *checks)}
-    kept = [*(root / "exercises").glob("*.ipynb"), *(root / "labkit" / "grading" / "released").glob("ex*.py")]
+    kept = [*(root / "exercises").glob("*.ipynb"), *released.glob("ex*.py")]
     for orphan in kept:
         if orphan.name not in made:
             raise ReleaseError(f"{orphan.relative_to(root).as_posix()} has no source in solutions/ any more; delete it")
+
+
+def released_folder(root: Path) -> Path:
+    """Where a project's released checks are: in the package, or beside the notebooks of a course without one."""
+    package = root / "labkit" / "grading"
+    return (package if package.is_dir() else root / "exercises") / "released"
 
 
 def release_checks(path: Path) -> str:

@@ -90,13 +90,13 @@ def test_main_writes_once_then_has_nothing_to_do(project: Path, capsys: pytest.C
     assert main(project) == 0
     assert capsys.readouterr().out.splitlines() == [
         "wrote exercises/01_awkward.ipynb",
-        "wrote labkit/grading/released/ex01.py",
+        "wrote exercises/released/ex01.py",
     ]
     assert (main(project), main(project, check=True)) == (0, 0)
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("generated", ["exercises/01_awkward.ipynb", "labkit/grading/released/ex01.py"])
+@pytest.mark.parametrize("generated", ["exercises/01_awkward.ipynb", "exercises/released/ex01.py"])
 def test_check_reports_drift_and_writes_nothing(
     project: Path, generated: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
