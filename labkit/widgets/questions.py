@@ -8,6 +8,9 @@ from typing import Any
 
 from labkit.display import folded, plain, prose
 
+LINE = '<div style="margin: 2px 0 2px 16px">'
+"""Lettered by hand: pages differ in whether a list may say that it counts in letters."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -65,15 +68,15 @@ class Question:
 
     def still(self, number: int) -> str:
         """HTML for a page without a kernel: the question, its options, and the answers in a fold."""
-        letters = "ABCDEFGH"
-        options = "".join(f"<li>{prose(o.text)}</li>" for o in self.options)
+        lettered = [(letter, o, prose(o.text)) for letter, o in zip("ABCDEFGH", self.options, strict=False)]
+        options = "".join(f"{LINE}{letter}. {text}</div>" for letter, _, text in lettered)
+        answer = next(letter for letter, o, _ in lettered if o.right)
         answers = "".join(
-            f"<li>{'✓ <b>Right.</b>' if o.right else '✗'} {prose(o.text)}: {prose(o.why)}</li>" for o in self.options
+            f"{LINE}{'✓ <b>Right.</b>' if o.right else '✗'} {letter}. {text}: {prose(o.why)}</div>"
+            for letter, o, text in lettered
         )
-        listing = '<ol type="A" style="margin: 4px 0">'
-        answer = next(letters[n] for n, o in enumerate(self.options) if o.right)
-        fold = folded("Answer", f"<p>{answer}.</p>{listing}{answers}</ol>")
-        return f"<p><b>{number}. {prose(self.ask)}</b></p>{listing}{options}</ol>{fold}"
+        fold = folded("Answer", f"<p>{answer}.</p>{answers}")
+        return f"<p><b>{number}. {prose(self.ask)}</b></p>{options}{fold}"
 
     def text(self, number: int) -> str:
         """Plain text for a script: no answers."""
