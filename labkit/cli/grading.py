@@ -93,20 +93,24 @@ def grade(
         labkit grade submitted/ --out grades/ --cluster tcp://10.0.0.5:8786
 
     grades.csv has a row a submission, overview.html shows the class, feedback/ holds a page to hand back for each
-    submission, results.jsonl every check with what was seen. A run that was killed goes on where it stopped; a second
-    run grades only what has changed.
+    submission, results.jsonl every check with what was seen. similarity.html and similarity.csv tell which students
+    have code in common, and change no grade. A run that was killed goes on where it stopped; a second run grades only
+    what has changed.
 
     Free-text answers are collected in manual.csv: write points and comments into its columns `earned` and `comment`,
     save it as CSV, and run the command again.
     """
+    from labkit.grading.exercise import load_exercises
     from labkit.grading.exports import export as export_to
     from labkit.grading.exports import nbgrader as nbgrader_export
     from labkit.grading.grade import grade as grade_all
     from labkit.grading.gradebook import write_grades
     from labkit.grading.manual import SHEET, marked, read_marks, write_sheet
     from labkit.grading.pages import write_pages
+    from labkit.grading.pages.similar import write_similar
     from labkit.grading.results import BROKEN
     from labkit.grading.sandbox import tiers
+    from labkit.grading.similarity import alike, write_similarity
     from labkit.grading.withheld import without_hidden
 
     sheets = [sheet for sheet in (out / SHEET,) if sheet.exists()] + (manual or [])
@@ -132,7 +136,9 @@ def grade(
     )
     results = marked(run.results, marks)
     table, sheet = write_grades(results, out), write_sheet(results, out)
-    overview = write_pages(results, out, hide_hidden=hide_hidden)
+    pairs = alike(run.jobs, load_exercises(course or Path.cwd()))
+    similar = write_similarity(pairs, out), write_similar(pairs, out)
+    overview = write_pages(results, out, hide_hidden=hide_hidden, alike=len(pairs))
     refused = sum(bool(result.refusal) for result in results)
     print(f"{len(results)} submissions, {run.graded} graded now, {refused} refused.")
     print(f"Grades: {table}; the class: {overview}; pages to hand back: {out / 'feedback'}")
@@ -141,6 +147,8 @@ def grade(
         print(f"In {broken} of them a cell of the exercise itself failed: read the notes before you hand them back.")
     if ungraded := sum(result.ungraded for result in results):
         print(f"To grade by hand: {ungraded} answers in {sheet}; fill in points and run this again.")
+    if pairs:
+        print(f"Code in common, for you to look at: {len(pairs)} pairs in {' and '.join(map(str, similar))}")
     told = [without_hidden(result) for result in results] if hide_hidden else results
     for name in export or []:
         if name is Format.nbgrader:

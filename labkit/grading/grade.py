@@ -55,6 +55,8 @@ class Run:
     sandbox: Tier
     path: Path
     """The file with the results."""
+    jobs: list[Job]
+    """Every submission in the folder as it was read, those of other exercises than the chosen ones too."""
 
 
 def grade(
@@ -112,7 +114,7 @@ def grade(
     here = ((job.id, job.exercise) for job in planned)
     results = [latest.pop(whose) for whose in here if whose in latest]
     _write(path, [*results, *latest.values()])
-    return Run(results, len(todo), tier, path)
+    return Run(results, len(todo), tier, path, planned)
 
 
 def refuse_weak(tier: Tier) -> None:
