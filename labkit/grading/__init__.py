@@ -16,10 +16,22 @@ scratch.py closing.py                folders and processes that end with their o
 """
 
 from labkit.grading.answer import Answer, Made
-from labkit.grading.expectations import expect, expect_messages, fail
+from labkit.grading.expectations import expect, expect_fields, expect_messages, fail
 from labkit.grading.journal import Exchange
 from labkit.grading.notebook import check, hint
 from labkit.grading.results import TaskResult
 from labkit.grading.tasks import Task
 
-__all__ = ["Answer", "Exchange", "Made", "Task", "TaskResult", "check", "expect", "expect_messages", "fail", "hint"]
+__all__ = [
+    "Answer",
+    "Exchange",
+    "Made",
+    "Task",
+    "TaskResult",
+    "check",
+    "expect",
+    "expect_fields",
+    "expect_messages",
+    "fail",
+    "hint",
+]

@@ -13,12 +13,15 @@ the number of requests: expected 2, saw 0
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from math import isclose
 from typing import Any, Never
 
 _NOT_GIVEN: Any = object()
 Turns = Sequence[Sequence[object]]
 """Messages as [role, content] pairs."""
+CLOSE = 1e-6
+"""How near `near` is: as a share, and for small numbers as a difference."""
 LONGEST_SHOWN = 120
 """Characters of a value in a sentence. A student's function may return a megabyte."""
 LONGEST_MESSAGE = 90
@@ -46,6 +49,7 @@ def expect(
     *,
     is_: Any = _NOT_GIVEN,
     is_not: Any = _NOT_GIVEN,
+    near: float | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
     one_of: Collection[Any] | None = None,
@@ -57,6 +61,7 @@ def expect(
     Args:
         seen: a plain JSON value: a student's result or something from the journal.
         what: what `seen` is, as the sentence names it.
+        near: a number that may differ by what adding in another order does.
         type_: str, int, float, bool, list or dict; a bool is no int here, an int passes as a float.
 
     Raises:
@@ -68,6 +73,8 @@ def expect(
         fail(f"{what}: expected {shown(is_)}, saw {shown(seen)}")
     if is_not is not _NOT_GIVEN and same(seen, is_not):
         fail(f"{what}: expected something other than {shown(is_not)}")
+    if near is not None and not _is_near(seen, near):
+        fail(f"{what}: expected about {near:.6g}, saw {shown(seen)}")
     if one_of is not None and not any(same(seen, option) for option in one_of):
         fail(f"{what}: expected one of {', '.join(map(shown, one_of))}, saw {shown(seen)}")
     if at_least is not None and not (_is_of(seen, float) and seen >= at_least):  # type: ignore[operator]
@@ -76,6 +83,22 @@ def expect(
         fail(f"{what}: expected {at_most} or less, saw {shown(seen)}")
     if contains is not _NOT_GIVEN and not _holds(seen, contains):
         fail(f"{what}: expected to find {shown(contains)} in it, saw {shown(seen)}")
+
+
+def expect_fields(seen: Any, what: str, *, is_: Mapping[str, Any]) -> None:
+    """Compare a dictionary with the one expected, name by name, so that the sentence is about one value.
+
+    Floats are compared with `near`. Names beyond those expected pass.
+
+    Raises:
+        Unmet: with "`text` in {what}: expected ..., saw ...".
+    """
+    expect(seen, what, type_=dict)
+    for name, wanted in is_.items():
+        if name not in seen:
+            fail(f"{what}: expected `{name}` in it, saw {', '.join(f'`{found}`' for found in seen) or 'nothing'}")
+        demand = "near" if isinstance(wanted, float) else "is_"
+        expect(seen[name], f"`{name}` in {what}", **{demand: wanted})
 
 
 def expect_messages(seen: Turns, what: str, *, is_: Turns) -> None:
@@ -148,6 +171,13 @@ def _is_of(value: object, type_: type) -> bool:
     if isinstance(value, bool):
         return type_ is bool
     return isinstance(value, (int, float) if type_ is float else type_)
+
+
+def _is_near(seen: Any, wanted: float) -> bool:
+    try:
+        return _is_of(seen, float) and isclose(seen, wanted, rel_tol=CLOSE, abs_tol=CLOSE)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def _holds(seen: object, part: Any) -> bool:

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from labkit.grading.expectations import Unmet, conversation, expect, expect_messages, fail, same, shown
+from labkit.grading.expectations import (
+    Unmet,
+    conversation,
+    expect,
+    expect_fields,
+    expect_messages,
+    fail,
+    same,
+    shown,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +27,8 @@ from labkit.grading.expectations import Unmet, conversation, expect, expect_mess
         ([1, "b"], {"contains": "b"}),
         ("b", {"one_of": ("a", "b"), "is_not": "c"}),
         (7, {"type_": float}),
+        (0.1 + 0.2, {"near": 0.3}),
+        (2, {"near": 2.0}),
     ],
 )
 def test_expect_met(seen: Any, demand: dict[str, Any]) -> None:
@@ -36,6 +47,11 @@ def test_expect_met(seen: Any, demand: dict[str, Any]) -> None:
         ("x", {"is_not": "x"}, "it: expected something other than 'x'"),
         (None, {"contains": "a"}, "it: expected to find 'a' in it, saw None"),
         (5, {"contains": 5}, "it: expected to find 5 in it, saw 5"),
+        (0.31, {"near": 0.3}, "it: expected about 0.3, saw 0.31"),
+        (1e-5, {"near": 0.0}, "it: expected about 0, saw 1e-05"),
+        (None, {"near": 0.3}, "it: expected about 0.3, saw None"),
+        (True, {"near": 1.0}, "it: expected about 1, saw True"),
+        ("0.3", {"near": 0.3}, "it: expected about 0.3, saw '0.3'"),
         (True, {"type_": int}, "it: expected a whole number, saw True"),
         ("7", {"type_": float}, "it: expected a number, saw '7'"),
     ],
@@ -44,6 +60,11 @@ def test_expect_unmet_says_what_was_seen_and_expected(seen: Any, demand: dict[st
     with pytest.raises(Unmet) as caught:
         expect(seen, "it", **demand)
     assert str(caught.value) == sentence
+
+
+def test_no_number_is_too_large_to_be_judged() -> None:
+    with pytest.raises(Unmet, match="it: expected about 1, saw 1000"):
+        expect(10**400, "it", near=1.0)
 
 
 def test_fail_is_an_unmet_demand() -> None:
@@ -71,6 +92,26 @@ def test_shown_cuts_long_values_in_the_middle() -> None:
 )
 def test_same_is_equality_of_json_values(a: Any, b: Any, equal: bool) -> None:
     assert same(a, b) is equal
+
+
+def test_fields_are_compared_by_name_and_floats_nearly() -> None:
+    expect_fields({"a": 0.1 + 0.2, "b": None, "more": 1}, "it", is_={"b": None, "a": 0.3})
+
+
+@pytest.mark.parametrize(
+    ("seen", "sentence"),
+    [
+        ({"a": 0.3, "b": 1}, "`b` in it: expected None, saw 1"),
+        ({"a": 0.4, "b": None}, "`a` in it: expected about 0.3, saw 0.4"),
+        ({"a": 0.3}, "it: expected `b` in it, saw `a`"),
+        ({}, "it: expected `a` in it, saw nothing"),
+        (None, "it: expected a dictionary, saw None"),
+    ],
+)
+def test_a_field_that_differs_is_named(seen: Any, sentence: str) -> None:
+    with pytest.raises(Unmet) as unmet:
+        expect_fields(seen, "it", is_={"a": 0.3, "b": None})
+    assert str(unmet.value) == sentence
 
 
 def test_messages_are_compared_and_told_in_words() -> None:
