@@ -22,21 +22,25 @@ def release(
 def new_exercise(
     number: Annotated[int, typer.Argument(help="Of the exercise, as of its notebook: 12.")],
     title: Annotated[str, typer.Argument(help="What it is about, in a few words.")],
+    free_text: Annotated[bool, typer.Option("--free-text", help="With a question that a person grades.")] = False,
 ) -> None:
     """Begin an exercise: notebook, checks and wrong answers that pass their tests, to be written over.
 
     \b
         labkit new-exercise 12 "Rate limits"
         labkit release
-        python -m pytest tests/grading/test_exercises.py -k "12"
+        labkit make-class practice --only 12
+        labkit grade practice/submitted --out practice/grades --expected practice/expected.csv
 
-    For whoever writes the course; run it in the project's folder.
+    In labkit's own project `python -m pytest tests/grading/test_exercises.py -k 12` tries every wrong answer.
+
+    For whoever writes a course; run it in its folder, where `solutions/` is.
     """
     from labkit.grading.skeleton import new_exercise as begin
 
-    for path in begin(number, title):
+    for path in begin(number, title, free_text=free_text):
         print(f"wrote {path.relative_to(Path.cwd()).as_posix()}")
-    print("Write them over, then run `labkit release` and the tests of tests/grading/test_exercises.py.")
+    print("Write them over, then run `labkit release`.")
 
 
 def make_class(

@@ -146,7 +146,8 @@ def grade(
     if broken:
         print(f"In {broken} of them a cell of the exercise itself failed: read the notes before you hand them back.")
     if ungraded := sum(result.ungraded for result in results):
-        print(f"To grade by hand: {ungraded} answers in {sheet}; fill in points and run this again.")
+        answers = "1 answer" if ungraded == 1 else f"{ungraded} answers"
+        print(f"To grade by hand: {answers} in {sheet}; fill in points and run this again.")
     if pairs:
         print(f"Code in common, for you to look at: {len(pairs)} pairs in {' and '.join(map(str, similar))}")
     told = [without_hidden(result) for result in results] if hide_hidden else results

@@ -62,6 +62,16 @@ CELLS: tuple[tuple[str, str, str], ...] = (
 )
 """Type, grade_id and source of each cell."""
 
+FREE_TEXT = (
+    (
+        "markdown",
+        "task-{n}-2",
+        "## {n}.2 In your own words · {points} points\n\nAsk for a sentence or two. A person reads them.",
+    ),
+    ("markdown", "text-{n}-2", "What a good answer says. Students get an empty cell here."),
+)
+"""A question that a person grades."""
+
 CHECKS = '''\
 """Checks of exercise {nn}, "{title}". Read them beside the notebook of the same number.
 
@@ -144,10 +154,11 @@ MUTANTS: dict[str, list[dict[str, object]]] = {{
 '''
 
 
-def new_exercise(number: int, title: str, root: Path | None = None) -> list[Path]:
+def new_exercise(number: int, title: str, root: Path | None = None, *, free_text: bool = False) -> list[Path]:
     """Write the files of a new exercise.
 
     Args:
+        free_text: with a question that a person grades.
         root: the project's folder, with `solutions/` in it; the current one by default.
 
     Returns:
@@ -168,7 +179,7 @@ def new_exercise(number: int, title: str, root: Path | None = None) -> list[Path
     checks = file_name(str(number))
     names = {"n": number, "nn": f"{number:02}", "title": title, "points": POINTS}
     texts = {
-        solutions / f"{number:02}_{'_'.join(words)}.ipynb": _notebook(names),
+        solutions / f"{number:02}_{'_'.join(words)}.ipynb": _notebook(names, free_text=free_text),
         solutions / "checks" / checks: CHECKS.format(**names),
         solutions / "mutants" / checks: MUTANTS.format(**names),
     }
@@ -180,16 +191,17 @@ def new_exercise(number: int, title: str, root: Path | None = None) -> list[Path
     return list(texts)
 
 
-def _notebook(names: dict[str, Any]) -> str:
+def _notebook(names: dict[str, Any], *, free_text: bool) -> str:
     """In the format that `labkit release` reads (nbgrader, schema 3), as nbformat writes it."""
-    cells = [_cell(kind, name.format(**names), source.format(**names)) for kind, name, source in CELLS]
+    texts = (*CELLS, *FREE_TEXT) if free_text else CELLS
+    cells = [_cell(kind, name.format(**names), source.format(**names)) for kind, name, source in texts]
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def _cell(kind: str, name: str, source: str) -> dict[str, Any]:
-    solution, grade = name.startswith("answer"), name.startswith("check")
+    solution, grade = name.startswith(("answer", "text")), name.startswith(("check", "text"))
     mark: dict[str, Any] = {"grade": grade, "grade_id": name, "locked": not solution, "solution": solution}
     mark |= {"task": False, "schema_version": SCHEMA_VERSION, **({"points": POINTS} if grade else {})}
     made: dict[str, Any] = {"cell_type": kind, "id": name, "metadata": {"nbgrader": mark}}

@@ -16,6 +16,7 @@ from nbclient import NotebookClient
 
 from labkit.grading.journal import Journal
 from labkit.grading.mutants import Mutant, load_mutants
+from labkit.grading.practice.sheet import answer_id
 from labkit.grading.results import TaskResult
 from labkit.grading.run import run_task
 from labkit.grading.tasks import Task, load_tasks
@@ -67,8 +68,9 @@ def namespace_of(notebook: Path, edit: Mutant | None = None) -> dict[str, Any]:
     return namespace
 
 
-def answer_id(task: str) -> str:
-    return f"answer-{task.replace('.', '-')}"
+def is_check(cell: Any) -> bool:
+    mark = cell.metadata.get("nbgrader", {})
+    return bool(mark.get("grade") and not mark.get("solution"))
 
 
 def grade(session: Session, task: Task, namespace: dict[str, Any], seed: int) -> TaskResult:
@@ -99,7 +101,7 @@ def test_empty_exercise_in_a_kernel(notebook: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("LABKIT_GRADING", "points")
     exercise = nbformat.read(ROOT / "exercises" / notebook.name, as_version=4)
     NotebookClient(exercise, timeout=60, allow_errors=True, resources={"metadata": {"path": str(ROOT)}}).execute()
-    graded = [cell for cell in exercise.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    graded = [cell for cell in exercise.cells if is_check(cell)]
     assert [cell.outputs[0]["data"]["text/plain"] for cell in graded] == ["0.0"] * len(tasks_of(notebook))
 
 
@@ -120,6 +122,6 @@ def test_every_task_has_two_mutants(notebook: Path, task: str) -> None:
 @pytest.mark.parametrize("notebook", SOLUTIONS, ids=lambda path: path.stem)
 def test_points_in_notebook_and_checks_agree(notebook: Path) -> None:
     cells = nbformat.read(notebook, as_version=4).cells
-    marks = [cell.metadata.nbgrader for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    marks = [cell.metadata.nbgrader for cell in cells if is_check(cell)]
     declared = {f"check-{task.id.replace('.', '-')}": task.points for task in tasks_of(notebook).values()}
     assert {mark.grade_id: mark.points for mark in marks} == declared

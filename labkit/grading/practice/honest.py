@@ -13,7 +13,7 @@ def right(entry: Entry, rng: Random) -> None:
 
 
 def partly(entry: Entry, rng: Random) -> None:
-    """A mix: of the tasks that nothing else builds on, at least one is wrong or open and at least one task is right."""
+    """A mix: of the tasks that nothing else builds on some are wrong or open, and of several tasks not all."""
     entry.answer_all()
     tasks = entry.sheet.alone
     most = min(len(tasks), len(entry.sheet.answers) - 1) or 1
