@@ -39,6 +39,7 @@ PROMPT_SECONDS, PATIENCE_SECONDS = 1.0, 5.0
 IDLE_SECONDS = 60.0
 """A server of another version is replaced when it has had no request for this long."""
 POLL_SECONDS = 0.01
+ENGINE_CHANGED = "The lab server was started again with the engine {!r}: its journals and limits begin anew."
 LOG_BYTES = 1_000_000
 
 _LAUNCHER = """
@@ -62,6 +63,8 @@ class ServerInfo:
     version: str
     started: Any
     """When it started, as the server wrote it; None for a server that somebody else runs."""
+    engine: str = ""
+    """What answers there, by name; empty if it does not say."""
     state_file: Path | None = None
     """Where this was read; None for a server that somebody else runs."""
     notices: tuple[str, ...] = field(default=(), compare=False)
@@ -85,11 +88,11 @@ def ensure_running(settings: Settings, *, port: int | None = None) -> ServerInfo
         ServerError: it does not start, or `settings.server_url` does not answer.
     """
     if settings.server_url:
-        return _of_somebody_else(settings.server_url)
+        return _of_somebody_else(settings.server_url, settings.engine)
     folder = state_folder(settings.home)
     info = read_state(folder)
     running = _well(info)
-    if running is None or running.version != __version__:
+    if running is None or running.version != __version__ or _other_engine(running, settings):
         with folder.lock():
             running = _replace_or_start(folder, settings, port, unwell=None if running else info)
     notices = tuple(n for n in (folder.notice, *running.notices) if n)
@@ -129,7 +132,8 @@ def _read(path: Path) -> ServerInfo | None:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         admin_key = Secret(str(raw["admin_key"]))
-        info = ServerInfo(str(raw["url"]), int(raw["pid"]), admin_key, str(raw["version"]), raw.get("started"), path)
+        info = ServerInfo(str(raw["url"]), int(raw["pid"]), admin_key, str(raw["version"]), raw.get("started"))
+        info = replace(info, engine=str(raw.get("engine", "")), state_file=path)
         return info if info.address[1] and info.pid > 0 else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -145,7 +149,12 @@ def health(info: ServerInfo, *, timeout: float = control.ANSWER_SECONDS) -> dict
     return answer if ours else None
 
 
-def _of_somebody_else(url: str) -> ServerInfo:
+def _other_engine(info: ServerInfo, settings: Settings) -> bool:
+    """Whether an engine is asked for that is not the running one."""
+    return settings.engine is not None and info.engine != settings.engine
+
+
+def _of_somebody_else(url: str, engine: str | None) -> ServerInfo:
     info = ServerInfo(url, 0, Secret(""), "", None)
     answer = health(info)
     if answer is None:
@@ -153,7 +162,12 @@ def _of_somebody_else(url: str) -> ServerInfo:
             f"No lab server answers at {url} (LABKIT_SERVER_URL): ask whoever runs it, "
             "or unset LABKIT_SERVER_URL to have one of your own."
         )
-    return replace(info, version=str(answer.get("version", "")))
+    if engine and answer.get("engine") != engine:
+        raise ServerError(
+            f"The lab server at {url} (LABKIT_SERVER_URL) runs the engine {answer.get('engine')!r}, not {engine!r}: "
+            "ask whoever runs it, or leave the engine out."
+        )
+    return replace(info, version=str(answer.get("version", "")), engine=str(answer.get("engine", "")))
 
 
 def _well(info: ServerInfo | None) -> ServerInfo | None:
@@ -178,7 +192,11 @@ def _replace_or_start(
             _kill(info.pid)
         return _start(folder, settings, port)
     if info.version == __version__:
-        return info
+        if not _other_engine(info, settings):
+            return info
+        _end(info)
+        started = _start(folder, settings, port or info.address[1])
+        return replace(started, notices=(ENGINE_CHANGED.format(settings.engine),))
     if float((health(info) or {}).get("idle_s", 0.0)) >= IDLE_SECONDS:
         _end(info)
         return _start(folder, settings, port or info.address[1])
@@ -208,6 +226,7 @@ def _launch(folder: StateFolder, settings: Settings, port: int) -> int:
         folder.server_log.replace(folder.server_log.with_suffix(".log.1"))
     server = [sys.executable, "-P", "-m", "labkit.server", "--port", str(port), "--state", str(folder.server_json)]
     server += ["--idle-minutes", f"{settings.idle_minutes:g}"]
+    server += ["--engine", settings.engine] if settings.engine else []
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP

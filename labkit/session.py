@@ -39,6 +39,7 @@ def start(
     *,
     seed: int | None = None,
     key: str | None = None,
+    engine: str | None = None,
     quiet: bool = False,
 ) -> Session:
     """Begin a session: from here on `OpenAI()`, `Anthropic()` and `genai.Client()` need no argument.
@@ -49,6 +50,8 @@ def start(
         seed: makes the lab server's answers repeat, request by request, from here on.
         key: a lab key, to share a tenant between processes; by default a fresh one a process. A second `start()` keeps
             key and address, so that clients made before it go on, and begins with an empty journal and no limits set.
+        engine: what answers on the lab server, such as "embedded" (the default) or the name that an installed package
+            gives; a server that runs with another one is started again.
         quiet: do not show the status table.
 
     Raises:
@@ -61,7 +64,7 @@ def start(
     from labkit import settings as reader
 
     live_names = None if live is None else [live] if isinstance(live, str) else list(live)
-    settings = reader.load(live=live_names, seed=seed, key=key)
+    settings = reader.load(live=live_names, seed=seed, key=key, engine=engine)
     live_values = {name: _live_values(PROVIDERS[name], settings) for name in settings.live}
     session = Session(settings, live_values, before=_current)
     if _current is not None:

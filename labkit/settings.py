@@ -6,6 +6,7 @@
     LABKIT_HOME=~/labkit-state       where the lab server's state and log lie
     LABKIT_PORT=8765                 port of the lab server; a free one by default
     LABKIT_IDLE_MINUTES=30           the lab server ends after this long without a request
+    LABKIT_ENGINE=embedded           what answers on the lab server; `labkit serve --help` lists the engines
     LABKIT_SERVER_URL=http://...     a lab server that somebody else runs, for instance for a class
     LABKIT_KEY=lab-...               the lab key to use there; a fresh one by default
     LABKIT_REDIS_URL=redis://...     a Redis for the caching lessons; none by default
@@ -40,6 +41,7 @@ EXPECTED = {
     "idle_minutes": "a number of minutes above zero, such as 30",
     "home": "a folder",
     "port": "a port number from 1 to 65535, or leave it out to have a free one chosen",
+    "engine": "the name of an engine that is installed, such as embedded",
     "server_url": "an address such as http://127.0.0.1:8765",
     "key": f"a key that begins with {LAB_PREFIX}",
     "redis_url": "an address such as redis://127.0.0.1:6379/0",
@@ -63,6 +65,8 @@ class Settings(BaseSettings):
     home: Path | None = None
     """State folder asked for; `labkit.daemon.state_folder` says which one is used."""
     port: int | None = Field(default=None, ge=1, le=65535)
+    engine: str | None = Field(default=None, pattern=r"^[\w.-]+$")
+    """What answers on the lab server; None keeps the one that runs, or takes the default."""
     server_url: str | None = None
     key: SecretStr | None = None
     redis_url: SecretStr | None = None

@@ -147,6 +147,20 @@ def test_busy_server_of_another_version_stays_and_a_notice_says_so(lab_home: Pat
     assert "`labkit stop`" in second.notices[0]
 
 
+def test_server_with_another_engine_is_started_again_where_it_was(lab_home: Path) -> None:
+    first = daemon.ensure_running(load(engine="embedded"))
+    assert daemon.ensure_running(load(engine="embedded")).pid == daemon.ensure_running(load()).pid == first.pid
+    forge_state(lab_home, engine="another")
+    second = daemon.ensure_running(load(engine="embedded"))
+    assert (second.url, second.engine) == (first.url, "embedded") and second.pid != first.pid
+    assert "started again with the engine 'embedded'" in second.notices[0]
+
+
+def test_unknown_engine_is_one_sentence(lab_home: Path) -> None:
+    with pytest.raises(ServerError, match="No engine is called 'nobody'. Installed: embedded"):
+        daemon.ensure_running(load(engine="nobody"))
+
+
 def test_port_in_use_is_one_sentence(lab_home: Path) -> None:
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", 0))

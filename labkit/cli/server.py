@@ -32,6 +32,10 @@ def serve(
     self_hosted: Annotated[
         UsualPorts, typer.Option(help="auto: vLLM, Ollama and TGI also on their usual ports, where free.")
     ] = UsualPorts.off,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What answers: embedded, or one that a package brings. Also LABKIT_ENGINE."),
+    ] = None,
     relay: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Let an OpenAI-compatible server answer, such as .../v1 of Ollama."),
@@ -57,6 +61,7 @@ def serve(
     arguments = ["--host", host, "--port", str(chosen.port or 0 if port is None else port)]
     arguments += ["--idle-minutes", f"{idle_minutes:g}", "--self-hosted", self_hosted.value]
     given = {"--keys": keys, "--relay": relay, "--relay-model": relay_model, "--relay-key": relay_key}
+    given |= {"--engine": engine or (None if relay else chosen.engine)}
     arguments += [part for name, value in given.items() if value for part in (name, str(value))]
     running = daemon.status(chosen)
     if keys is None and running is None:  # with listed keys, a notebook's fresh one would be refused

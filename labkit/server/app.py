@@ -73,6 +73,8 @@ class Lab:
     engine: Engine
     tenants: Tenants
     admin_key: str
+    engine_name: str = "embedded"
+    """By which it was asked for."""
     hosts: frozenset[str] = LOOPBACK_HOSTS
     """Names by which a browser may call this server; anything else is refused, against DNS rebinding."""
     started: float = field(default_factory=time.monotonic)

@@ -169,7 +169,8 @@ class Control:
         uptime = round(time.monotonic() - lab.started, 3)
         idle = round(time.monotonic() - lab.last_active, 3)
         counts = {"idle_s": idle, "tenants": len(lab.tenants), "requests": lab.requests}
-        return Response.json({"ok": True, "version": __version__, "pid": os.getpid(), "uptime_s": uptime, **counts})
+        known = {"version": __version__, "engine": lab.engine_name, "pid": os.getpid(), "uptime_s": uptime}
+        return Response.json({"ok": True, **known, **counts})
 
     async def tenant(self, request: Request) -> Answer:
         return Response.json(self.subject(request).described())

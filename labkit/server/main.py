@@ -26,7 +26,7 @@ import uvicorn
 
 from labkit import __version__, prices, registry, tokens
 from labkit.engine.base import O200K, Engine, Prompt, Turn
-from labkit.engine.embedded import EmbeddedEngine
+from labkit.engine.installed import DEFAULT, load
 from labkit.server.app import LOOPBACK_HOSTS, App, Lab
 from labkit.server.connection import LabHttp
 from labkit.server.listeners import USUAL_PORTS, Application, Listeners, listen
@@ -57,7 +57,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self._state is not None:
-            _write_state(self._state, self._url, self._lab.admin_key)
+            _write_state(self._state, self._url, self._lab)
         for name in USUAL_PORTS if self._self_hosted else ():
             self._lab.listeners.open(name)
         print(READY.format(url=self._url), flush=True)
@@ -77,12 +77,13 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(min(IDLE_CHECK_S, max(0.05, self._idle_s - quiet)))
 
 
-def _write_state(path: Path, url: str, admin_key: str) -> None:
+def _write_state(path: Path, url: str, lab: Lab) -> None:
     """Write the state file whole or not at all, readable by its owner only: it holds the admin key."""
     state = {
         "url": url,
         "pid": os.getpid(),
-        "admin_key": admin_key,
+        "admin_key": lab.admin_key,
+        "engine": lab.engine_name,
         "version": __version__,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -114,6 +115,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         default="off",
         help="auto: vLLM, Ollama and TGI also on their usual ports, where free",
     )
+    parser.add_argument("--engine", metavar="NAME", help=f"what answers: {DEFAULT}, or one that a package brings")
     parser.add_argument(
         "--relay", metavar="URL", help="let an OpenAI-compatible server answer, such as .../v1 of Ollama"
     )
@@ -121,6 +123,17 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--relay-key", default="", help="the key that the server behind the relay wants, if any")
     parser.add_argument("--admin-key", help="default: a new random one")
     return parser.parse_args(argv)
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    """What answers.
+
+    Raises:
+        EngineError: there is no such engine, or it cannot be used.
+    """
+    if options.relay:
+        return RelayEngine(options.relay, options.relay_model, options.relay_key)
+    return load(options.engine or DEFAULT)
 
 
 def _store_folder(options: argparse.Namespace) -> Path | None:
@@ -179,7 +192,7 @@ def _warm_up(engine: Engine) -> None:
     encoding._mergeable_ranks = {}
     for model in registry.models(kind="chat"):
         prices.price(model.id)
-    if isinstance(engine, EmbeddedEngine):
+    if not isinstance(engine, RelayEngine):
         engine.open(Prompt((Turn("user", "hello"),))).distribution()
     _settle()
 
@@ -199,7 +212,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.relay and not options.relay_model:
         print("labkit serve: --relay needs --relay-model, the upstream's name of its model.", file=sys.stderr)
         return 2
+    if options.relay and options.engine:
+        print("labkit serve: --relay is an engine of its own; leave out --engine.", file=sys.stderr)
+        return 2
     try:
+        engine = _engine(options)
         keys = _read_keys(options.keys) if options.keys else None
         stores = Stores(_store_folder(options))
         listener = listen(options.host, options.port)
@@ -207,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = str(error.filename) if error.filename else f"{options.host}:{options.port}"
         print(f"labkit serve: cannot use {what}: {error.strerror or error}; {_advice(error)}.", file=sys.stderr)
         return 2
-    except ValueError as error:
+    except ValueError as error:  # EngineError is one
         print(f"labkit serve: {error}", file=sys.stderr)
         return 2
     host, port = listener.getsockname()[:2]
@@ -217,10 +234,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
     lab = Lab(
-        RelayEngine(options.relay, options.relay_model, options.relay_key) if options.relay else EmbeddedEngine(),
+        engine,
         Tenants(keys, stores),
         options.admin_key or f"admin-{secrets.token_hex(16)}",
         hosts=LOOPBACK_HOSTS | {options.host, socket.gethostname()},
+        engine_name="relay" if options.relay else options.engine or DEFAULT,
     )
     app = App(lab)
     lab.listeners = Listeners(app, _configured)
