@@ -285,7 +285,7 @@ def says(answer: Answer, talk: Made, history: list[list[object]]) -> Exchange:
 
 @memory.check("the first request has system prompt, thinking, effort and a cap", points=1)
 def first_turn(answer: Answer) -> None:
-    system, effort = answer.rng.choice(RULES), answer.rng.choice(("low", "medium", "high"))
+    system, effort = answer.rng.choice(RULES), answer.rng.choice(("medium", "high"))
     sent = says(answer, answer.make("Talk", system, effort), [])
     expect(sent.model, "the model", is_=MODEL)
     expect(parameter(sent, "system"), "the system prompt", is_=system)
