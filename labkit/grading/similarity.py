@@ -102,7 +102,7 @@ def _alike(jobs: Sequence[Job], exercise: Exercise) -> list[Pair]:
         if pieces >= max(LEAST_PIECES, LEAST_SHARE * min(whole[i], whole[j]))
         if works[i].job.student != works[j].job.student
     ]
-    return sorted(pairs, key=lambda pair: (-round(pair.share, 2), -pair.pieces))
+    return sorted(pairs, key=lambda pair: -pair.share * pair.pieces)
 
 
 def _work(job: Job, kept: set[str], given: set[int]) -> _Work:

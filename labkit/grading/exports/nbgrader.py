@@ -7,8 +7,8 @@ environment's Python. Into a course that an instructor has already, the grades g
 exercise's notebook; otherwise a course is made: gradebook, source and autograded notebooks.
 
 An autograded notebook is what was handed out with the student's cells in it: nothing of the submission's metadata or
-outputs is kept, cells that were handed out stand as they were, and each check says below it what it found. HTML in a
-student's text is shown as it was typed: nbgrader's pages would run it.
+outputs is kept, cells that were handed out stand as they were, and each check says below it what it found. A student's
+text is a block of code, shown as it was typed: nbgrader's pages run scripts in Markdown, its links and its formulas.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ SECONDS = 900
 CONFIG = "# This nbgrader course is made by `labkit grade --export nbgrader`; delete the folder to have it made anew.\n"
 """By this a course of ours is known."""
 ASKED = re.compile(r"""check\(\s*["'](\d+\.\d+)["']""")
-TAG = re.compile(r"<(?=[A-Za-z/!?])")
 UNFIT = set('/\\:*?"<>|+')
 """Characters that no folder on some system, or no name in nbgrader, may have."""
 
@@ -196,7 +195,7 @@ def graded_notebook(
             made.append(_plain(cell))
         else:
             made.append(copy.deepcopy(handed_out))
-            if cell.id in theirs:
+            if cell.id in theirs and cell.source.strip() != made[-1]["source"].strip():
                 made[-1]["source"] = _harmless(cell.source, made[-1]["cell_type"])
         if made[-1]["cell_type"] == "code" and number in ran:
             made[-1]["outputs"] = [*_stream("stdout", ran[number].output), *_stream("stderr", ran[number].error)]
@@ -221,7 +220,7 @@ def _plain(cell: Cell) -> dict[str, Any]:
 
 def _harmless(source: str, kind: str) -> str:
     text = visible_lines(source)
-    return TAG.sub("&lt;", text) if kind == "markdown" else text
+    return text if kind == "code" else "\n".join(f"    {line}" for line in text.split("\n"))
 
 
 def _stream(name: str, text: str) -> list[dict[str, Any]]:
