@@ -27,6 +27,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("sandbox")
 def test_a_class_is_graded_to_exactly_the_expected_points(tmp_path: Path) -> None:
     made = make_class(tmp_path, students=30, seed=3, course=ROOT, only=["01"])
