@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from labkit import registry
-from labkit.grading import Answer, Exchange, Task, expect, expect_messages, fail
+from labkit.grading import Answer, Exchange, Task, expect, expect_fields, expect_messages, fail
 
 MODEL = registry.model("gemini", "sampling")
 THINKER = registry.model("gemini", "small")
@@ -112,6 +112,9 @@ def translates(answer: Answer, messages: list[dict[str, str]]) -> None:
     wanted = body_of(messages)
     expect(got, "what `to_gemini` returned", type_=dict)
     expect(sorted(got), "the fields of the body", is_=sorted(wanted))
+    if isinstance(got["contents"], list) and all(isinstance(content, dict) for content in got["contents"]):
+        roles = [content.get("role") for content in got["contents"]]
+        expect(roles, "the roles of `contents`", is_=[content["role"] for content in wanted["contents"]])
     expect(got["contents"], "`contents`", is_=wanted["contents"])
     expect(got.get("systemInstruction"), "`systemInstruction`", is_=wanted.get("systemInstruction"))
 
@@ -151,11 +154,13 @@ def returns_what_came(answer: Answer) -> None:
     got = answer.call("post_talk", [{"role": "user", "content": question(answer)}])
     sent = one(answer)
     tokens = sent.reply["usageMetadata"]["totalTokenCount"]
-    expect(got, "what `post_talk` returned", is_={"status": 200, "text": reply(sent), "total_tokens": tokens})
+    wanted = {"status": 200, "text": reply(sent), "total_tokens": tokens}
+    expect_fields(got, "what `post_talk` returned", is_=wanted)
     answer.lab.fault(answer.rng.choice(("rate_limit", "unavailable")), next=1)
     got = answer.call("post_talk", [{"role": "user", "content": question(answer)}])
     refused = answer.requests()[0].status
-    expect(got, "what it returned for a refusal", is_={"status": refused, "text": None, "total_tokens": None})
+    wanted = {"status": refused, "text": None, "total_tokens": None}
+    expect_fields(got, "what `post_talk` returned for a refusal", is_=wanted)
 
 
 ### END HIDDEN TESTS
@@ -177,7 +182,7 @@ blame = Task(
 
 def blames(answer: Answer, word: str, what: str, *args: Any, **kwargs: Any) -> None:
     got = answer.call("ask", *args, **kwargs)
-    expect(got, f"what `ask` returned for {what}", is_={"text": None, "trouble": word})
+    expect_fields(got, f"what `ask` returned for {what}", is_={"trouble": word, "text": None})
 
 
 @blame.check("without trouble: one request, and its text", points=1)
@@ -186,7 +191,7 @@ def answers(answer: Answer) -> None:
     got = answer.call("ask", prompt)
     sent = one(answer)
     expect_messages(turns(sent), "the contents that were sent", is_=[["user", prompt]])
-    expect(got, "what `ask` returned", is_={"text": reply(sent), "trouble": None})
+    expect_fields(got, "what `ask` returned", is_={"text": reply(sent), "trouble": None})
 
 
 @blame.check("a bad key is told from a bad request", points=1)
@@ -246,7 +251,6 @@ def reads(answer: Answer, model: str, cap: int) -> tuple[dict[str, Any], Exchang
     expect(sent.model, "the model that was asked", is_=model)
     expect_messages(turns(sent), "the contents that were sent", is_=[["user", prompt]])
     expect(config_of(sent).get("maxOutputTokens"), "the cap that was sent", is_=cap)
-    expect(got, "what `read` returned", type_=dict)
     return got, sent
 
 
@@ -254,8 +258,8 @@ def ends_so(answer: Answer, model: str, cap: int, word: str) -> None:
     got, sent = reads(answer, model, cap)
     what = f"with a cap of {cap} and the finish reason {sent.reply['candidates'][0]['finishReason']}"
     expect(ending(sent), f"the ending that this check wants to see {what}", is_=word)
-    expect(got.get("ending"), f"`ending` {what}", is_=word)
-    expect(got.get("text"), f"`text` {what}", is_=reply(sent) if word in ("complete", "cut") else None)
+    wanted = {"ending": word, "text": reply(sent) if word in ("complete", "cut") else None}
+    expect_fields(got, f"what `read` returned {what}", is_=wanted)
 
 
 @ends.check("a whole answer is complete, and one that hit the cap is cut", points=1)
@@ -277,10 +281,8 @@ def counts_thoughts(answer: Answer) -> None:
         usage = sent.reply["usageMetadata"]
         thoughts = usage.get("thoughtsTokenCount", 0)
         billed = thoughts + usage.get("candidatesTokenCount", 0)
-        expect(got.get("billed"), f"`billed` for {thoughts} tokens of thoughts and the rest of answer", is_=billed)
-        share = thoughts / billed
-        what = f"`hidden` for {thoughts} tokens of {billed}"
-        expect(got.get("hidden"), what, at_least=share - 1e-6, at_most=share + 1e-6)
+        wanted = {"billed": billed, "hidden": thoughts / billed}
+        expect_fields(got, f"what `read` returned for {thoughts} tokens of thoughts, {billed} in all", is_=wanted)
 
 
 ### BEGIN HIDDEN TESTS
@@ -480,12 +482,16 @@ def keeps_its_own(answer: Answer) -> None:
     plain = answer.make("GenerativeModel", THINKER)
     plain.call("generate_content", question(answer))
     sent = one(answer)
-    expect((sent.model, system_of(sent)), "model and instruction of the plain object", is_=(THINKER, ""))
+    expect(sent.model, "the model of the plain object", is_=THINKER)
+    expect(system_of(sent), "the instruction of the plain object", is_="")
     expect(config_of(sent), "the settings of the plain object", is_={})
     told.call("generate_content", question(answer))
     sent = one(answer)
-    expect((sent.model, system_of(sent)), "model and instruction of the other object", is_=(MODEL, system))
-    expect(config_of(sent), "its settings", is_={camel(name): value for name, value in given.items()})
+    expect(sent.model, "the model of the other object", is_=MODEL)
+    expect(system_of(sent), "the instruction of the other object", is_=system)
+    expect(
+        config_of(sent), "the settings of the other object", is_={camel(name): value for name, value in given.items()}
+    )
 
 
 @old_face.check("`count_tokens` has the server count, and generates nothing", points=1)

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from labkit import registry
-from labkit.grading import Answer, Exchange, Task, expect, expect_messages, fail
+from labkit.grading import Answer, Exchange, Task, expect, expect_fields, expect_messages, fail
 
 MODEL = registry.model("gemini", "sampling")
 THINKER = registry.model("gemini", "small")
@@ -113,6 +113,9 @@ def translates(answer: Answer, messages: list[dict[str, str]]) -> None:
     wanted = body_of(messages)
     expect(got, "what `to_gemini` returned", type_=dict)
     expect(sorted(got), "the fields of the body", is_=sorted(wanted))
+    if isinstance(got["contents"], list) and all(isinstance(content, dict) for content in got["contents"]):
+        roles = [content.get("role") for content in got["contents"]]
+        expect(roles, "the roles of `contents`", is_=[content["role"] for content in wanted["contents"]])
     expect(got["contents"], "`contents`", is_=wanted["contents"])
     expect(got.get("systemInstruction"), "`systemInstruction`", is_=wanted.get("systemInstruction"))
 
@@ -164,7 +167,7 @@ blame = Task(
 
 def blames(answer: Answer, word: str, what: str, *args: Any, **kwargs: Any) -> None:
     got = answer.call("ask", *args, **kwargs)
-    expect(got, f"what `ask` returned for {what}", is_={"text": None, "trouble": word})
+    expect_fields(got, f"what `ask` returned for {what}", is_={"trouble": word, "text": None})
 
 
 @blame.check("without trouble: one request, and its text", points=1)
@@ -173,7 +176,7 @@ def answers(answer: Answer) -> None:
     got = answer.call("ask", prompt)
     sent = one(answer)
     expect_messages(turns(sent), "the contents that were sent", is_=[["user", prompt]])
-    expect(got, "what `ask` returned", is_={"text": reply(sent), "trouble": None})
+    expect_fields(got, "what `ask` returned", is_={"text": reply(sent), "trouble": None})
 
 
 @blame.check("a bad key is told from a bad request", points=1)
@@ -223,7 +226,6 @@ def reads(answer: Answer, model: str, cap: int) -> tuple[dict[str, Any], Exchang
     expect(sent.model, "the model that was asked", is_=model)
     expect_messages(turns(sent), "the contents that were sent", is_=[["user", prompt]])
     expect(config_of(sent).get("maxOutputTokens"), "the cap that was sent", is_=cap)
-    expect(got, "what `read` returned", type_=dict)
     return got, sent
 
 
@@ -231,8 +233,8 @@ def ends_so(answer: Answer, model: str, cap: int, word: str) -> None:
     got, sent = reads(answer, model, cap)
     what = f"with a cap of {cap} and the finish reason {sent.reply['candidates'][0]['finishReason']}"
     expect(ending(sent), f"the ending that this check wants to see {what}", is_=word)
-    expect(got.get("ending"), f"`ending` {what}", is_=word)
-    expect(got.get("text"), f"`text` {what}", is_=reply(sent) if word in ("complete", "cut") else None)
+    wanted = {"ending": word, "text": reply(sent) if word in ("complete", "cut") else None}
+    expect_fields(got, f"what `read` returned {what}", is_=wanted)
 
 
 @ends.check("a whole answer is complete, and one that hit the cap is cut", points=1)
@@ -254,10 +256,8 @@ def counts_thoughts(answer: Answer) -> None:
         usage = sent.reply["usageMetadata"]
         thoughts = usage.get("thoughtsTokenCount", 0)
         billed = thoughts + usage.get("candidatesTokenCount", 0)
-        expect(got.get("billed"), f"`billed` for {thoughts} tokens of thoughts and the rest of answer", is_=billed)
-        share = thoughts / billed
-        what = f"`hidden` for {thoughts} tokens of {billed}"
-        expect(got.get("hidden"), what, at_least=share - 1e-6, at_most=share + 1e-6)
+        wanted = {"billed": billed, "hidden": thoughts / billed}
+        expect_fields(got, f"what `read` returned for {thoughts} tokens of thoughts, {billed} in all", is_=wanted)
 
 
 # --- 4.4 -------------------------------------------------------------------------------------------------------------
