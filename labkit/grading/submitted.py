@@ -108,7 +108,7 @@ def _cell(cell: Any, number: int) -> Cell:
         source = "".join(source)
     if not isinstance(source, str):
         raise Refused(f"cell {number} of the notebook has no text")
-    return Cell(cell.get("cell_type") == "code", source, _grade_id(cell))
+    return Cell(cell.get("cell_type") == "code", source.replace("\r\n", "\n"), _grade_id(cell))
 
 
 def _grade_id(cell: Mapping[str, Any]) -> str:

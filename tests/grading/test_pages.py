@@ -41,6 +41,14 @@ def test_a_page_says_points_checks_and_why_not(tmp_path: Path) -> None:
     assert "2 of 8 points" in text and "Expected 1 request, got 2" in text
 
 
+def test_the_same_thing_is_said_once(tmp_path: Path) -> None:
+    work = replace(task("1.1", False, False), refusals=("503: overloaded",) * 3)
+    work = replace(work, checks=tuple(replace(check, asked=("f(1)",)) for check in work.checks))
+    cells = (CellResult(1, "", "error", "ZeroDivisionError: by zero", "Traceback\nZeroDivisionError: by zero\n"),)
+    text = page(tmp_path, submission("ada", tasks=(work,), cells=cells))
+    assert [text.count(said) for said in ("503: overloaded", "f(1)", "ZeroDivisionError: by zero")] == [1, 1, 1]
+
+
 def test_a_refused_submission_gets_the_sentence_that_says_what_to_do(tmp_path: Path) -> None:
     text = page(tmp_path, submission("bob", refusal="the file is no notebook: save it again"))
     assert "Nothing was run." in text and "The file is no notebook: save it again." in text

@@ -93,6 +93,11 @@ def test_given_cells_run_as_handed_out_and_checks_do_not_run(exercise: Exercise,
     assert assembled.notes == ["changed, but what was handed out counts: setup, check-1-1"]
 
 
+def test_lines_that_end_as_on_windows_are_no_change(exercise: Exercise) -> None:
+    text = (ROOT / "exercises" / f"{exercise.stem}.ipynb").read_text(encoding="utf-8")
+    assert assemble(read_cells(text.replace("\\n", "\\r\\n").encode()), exercise).notes == []
+
+
 def test_cells_run_in_the_students_order_with_their_own(exercise: Exercise, cells: list[Cell]) -> None:
     assembled = assemble(list(reversed(cells)), exercise)
     assert assembled.cells[0].source == "mine = 1"
