@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import caching, grading, server, sweep
+from bench.similarity import compare_three_hundred_students
 
 RUNS = 5
 STREAMS = 200
@@ -81,6 +82,7 @@ ACTIONS: tuple[Callable[[], float], ...] = (
     start_a_lab_server,
     one_chat_completion,
     two_hundred_streams_twenty_at_once,
+    compare_three_hundred_students,
 )
 
 

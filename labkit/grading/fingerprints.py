@@ -24,6 +24,8 @@ GRAM = 10
 WINDOW = 5
 LONGEST = 50_000
 """Characters of all cells together; what is beyond is left out, the longest cells first."""
+LOOKS = frozenset({"annotation", "returns", "ctx", "format_spec"})
+"""Parts of the tree that say nothing about what the code does."""
 BUILTINS = frozenset(dir(builtins))
 Token = tuple[str, int]
 """What it is, and the line it stands on, from 1."""
@@ -125,19 +127,23 @@ def _word(node: ast.AST, kept: Collection[str]) -> str:
             return repr(value)
         case ast.AnnAssign():
             return "Assign"
-        case ast.expr_context() | ast.Expr() | ast.arguments() | ast.FormattedValue():
+        case ast.Expr() | ast.arguments() | ast.FormattedValue():
             return ""
     return type(node).__name__
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
     """Without type hints, texts that stand alone (docstrings), and the fixed parts of f-strings."""
-    hints = {id(hint) for name in ("annotation", "returns") if isinstance(hint := getattr(node, name, None), ast.AST)}
-    for child in ast.iter_child_nodes(node):
-        fixed = isinstance(node, ast.JoinedStr | ast.FormattedValue) and isinstance(child, ast.Constant | ast.JoinedStr)
-        alone = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
-        if not (fixed or alone or id(child) in hints):
-            yield child
+    in_text = isinstance(node, ast.JoinedStr | ast.FormattedValue)
+    for field in node._fields:
+        if field in LOOKS:
+            continue
+        value = getattr(node, field, None)
+        for child in value if isinstance(value, list) else (value,):
+            if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+                continue
+            if isinstance(child, ast.AST) and not (in_text and isinstance(child, ast.Constant | ast.JoinedStr)):
+                yield child
 
 
 def _winnowed(tokens: Sequence[Token], cell: int) -> Iterator[Print]:
