@@ -35,7 +35,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "new": 'for message in request["messages"][-1:])',
             "costs": 1,
         },
-        {"why": "keeps cut answers", "old": ' or finish_reason != "stop"', "new": "", "costs": 1, "exact": True},
+        {"why": "keeps cut answers", "old": ' or finish_reason != "stop"', "new": "", "costs": 2, "exact": True},
     ],
     "10.2": [
         {

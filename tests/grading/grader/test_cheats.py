@@ -60,6 +60,10 @@ CHEATS: dict[str, dict[str, Any]] = {
         "helpers": ["from labkit.grading.expectations import Unmet"],
         "double": "def double(x):\n    raise Unmet('')",
     },
+    "a value that would run where it is unpickled": {
+        "helpers": ["class Evil:\n    def __reduce__(self):\n        return (exec, ('import os; os._exit(0)',))"],
+        "double": "def double(x):\n    return Evil()",
+    },
     "leaves the frame by SystemExit": {"double": "def double(x):\n    raise SystemExit(0)"},
     "writes its own points to disk": {
         "helpers": ["open('results.jsonl', 'w').write('{\"earned\": 99}')\nopen('gradebook.db', 'w').write('99')"],
@@ -115,6 +119,20 @@ def test_the_tenant_cannot_be_changed_by_the_work_that_is_graded(reported: Calla
         "return [httpx.post(control + path, json=json, headers=key).status_code for path, json in posts]"
     )
     assert reported(body) == [403] * 5
+
+
+def test_no_journal_entry_can_be_written_changed_or_removed(reported: Callable[[str], Any]) -> None:
+    body = (
+        "place, key = URL.removesuffix('/v1') + '/lab/v1/journal', {'Authorization': f'Bearer {KEY}'}\n"
+        "httpx.get(URL + '/models', headers=key)\n"
+        "entry = {'method': 'GET', 'path': '/v1/models', 'status': 200}\n"
+        "said = [httpx.request(how, place + path, json=entry, headers=key).status_code\n"
+        "        for how in ('POST', 'PUT', 'PATCH', 'DELETE') for path in ('', '/1')]\n"
+        "paths = {e['path'] for e in httpx.get(place, headers=key).json()['entries']}\n"
+        "return [min(said), max(said), '/v1/models' in paths]"
+    )
+    lowest, highest, still_there = reported(body)
+    assert 400 <= lowest <= highest < 500 and still_there
 
 
 @pytest.mark.parametrize("key", ["lab-other", "lab-ada", "admin"])

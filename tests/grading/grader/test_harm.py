@@ -126,6 +126,12 @@ def test_processes_that_it_leaves_behind_are_ended(graded: Graded, processes_cal
     assert processes_called("86311") == []
 
 
+def test_a_flood_that_goes_on_while_it_is_checked_harms_nobody_else(graded: Graded) -> None:
+    flood, _, _ = CELLS["floods the lab server"][0].partition("threading.Event()")
+    assert graded(flood).tasks[0].earned == 2
+    assert graded().earned == 4
+
+
 def test_too_many_breaks_use_up_the_restarts(graded: Graded) -> None:
     result = graded(*["os._exit(1)"] * 9)
     assert {c.outcome for c in result.cells[-3:]} == {"skipped"}
