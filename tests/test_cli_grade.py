@@ -34,3 +34,15 @@ def test_a_class_is_graded_to_a_table_and_a_second_run_has_nothing_to_do(tmp_pat
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     missing = grade(tmp_path / "none", "--out", tmp_path / "out")
     assert missing.returncode == 2 and "there is no" in missing.stderr and "Traceback" not in missing.stderr
+
+
+def test_what_an_option_lacks_is_said_before_anything_is_graded(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copy(ROOT / "exercises" / NAME, tmp_path / "in")
+    for option, said in (
+        (("--export", "nbgrader", "--nbgrader", tmp_path / "none"), "name the Python that has nbgrader"),
+        (("--cluster", "tcp://127.0.0.1:9"), "start one with `dask scheduler`"),
+    ):
+        done = grade(tmp_path / "in", "--out", tmp_path / "out", *option)
+        assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+        assert not list(tmp_path.glob("out/grades.csv"))

@@ -113,6 +113,7 @@ def grade(
     from labkit.grading.similarity import alike, write_similarity
     from labkit.grading.withheld import without_hidden
 
+    python = nbgrader_export.interpreter(nbgrader) if Format.nbgrader in (export or []) else None
     sheets = [sheet for sheet in (out / SHEET,) if sheet.exists()] + (manual or [])
     marks = {key: mark for sheet in sheets for key, mark in read_marks(sheet).items()}
     pool = None
@@ -152,8 +153,8 @@ def grade(
         print(f"Code in common, for you to look at: {len(pairs)} pairs in {' and '.join(map(str, similar))}")
     told = [without_hidden(result) for result in results] if hide_hidden else results
     for name in export or []:
-        if name is Format.nbgrader:
-            place, python = nbgrader_course or out / nbgrader_export.FOLDER, nbgrader_export.interpreter(nbgrader)
+        if python and name is Format.nbgrader:
+            place = nbgrader_course or out / nbgrader_export.FOLDER
             names = nbgrader_export.write(told, submissions, course or Path.cwd(), place, python)
             print(f"For nbgrader: {', '.join(names)} in {place}")
             continue
