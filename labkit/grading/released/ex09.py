@@ -247,7 +247,8 @@ def said(sent: Exchange) -> str:
 
 
 def share(labels: list[Any], truth: list[str]) -> float:
-    return sum(a == b for a, b in zip(labels, truth, strict=True)) / len(truth)
+    right = [a == b for a, b in zip(labels, truth, strict=True)]
+    return right.count(True) / len(right)
 
 
 def measured(answer: Answer) -> list[tuple[str, dict[str, float], list[Exchange], list[str]]]:
