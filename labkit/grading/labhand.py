@@ -2,7 +2,7 @@
 
     answer.lab.set(limits={"requests_per_minute": 200}, clock={"rate": 60})
     answer.lab.fault("rate_limit", next=2)
-    answer.lab.ledger()["totals"]
+    answer.lab.ledger()["total"]
 
 The same check runs in a student's notebook and in the grader. In the notebook the tenant is the student's own, so what
 was set before comes back when the check is over.
