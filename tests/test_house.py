@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,23 +82,29 @@ def test_text_files_have_unix_line_ends() -> None:
 # --- Notebooks take models from the registry ---
 
 
-def code_cells() -> Iterator[tuple[str, str]]:
+def code_cells() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in repository_files():
         if path.suffix == ".ipynb":
             for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
                 if cell["cell_type"] == "code":
-                    yield str(path.relative_to(ROOT)), "".join(cell["source"])
+                    yield str(path.relative_to(ROOT)), cell
 
 
 def test_no_notebook_types_a_model_name() -> None:
     names = [name for m in registry.models(include_retired=True) for name in (m.id, *m.aliases)]
     typed = re.compile("[\"'](?:models/)?(" + "|".join(map(re.escape, names)) + ")[\"']")
-    assert [f"{name}: {m[1]}" for name, source in code_cells() for m in typed.finditer(source)] == []
+    found = [(name, m[1]) for name, cell in code_cells() for m in typed.finditer("".join(cell["source"]))]
+    assert found == []
+
+
+def test_no_notebook_saved_a_warning() -> None:
+    saved = [(name, output) for name, cell in code_cells() for output in cell["outputs"]]
+    assert [f"{name}: {''.join(output['text'])}" for name, output in saved if output.get("name") == "stderr"] == []
 
 
 # --- Who may import whom ---
 
-BELOW = {"datasets", "registry", "tokens", "prices", "usage", "sampling"}
+BELOW = {"datasets", "registry", "tokens", "prices", "usage", "sampling", "sentences"}
 """Modules that both the server and the user side stand on."""
 
 
