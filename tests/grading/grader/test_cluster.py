@@ -51,6 +51,16 @@ def told(result: SubmissionResult) -> dict[str, Any]:
     return {name: value for name, value in result.as_dict().items() if name not in ("started", "seconds", "cells")}
 
 
+def graders_left(dask: LocalCluster) -> list[str]:
+    """Processes that the workers' graders have not taken with them."""
+
+    def below() -> list[str]:
+        return [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+
+    with Client(dask.scheduler_address) as client:
+        return [command for commands in client.run(below).values() for command in commands]
+
+
 def test_a_cluster_gives_the_results_that_this_machine_gives(
     run: Callable[..., Run], dask: LocalCluster, modules: Any
 ) -> None:
@@ -59,6 +69,7 @@ def test_a_cluster_gives_the_results_that_this_machine_gives(
     assert [r.earned for r in there.results] == [4, 2] * 4 + [0]
     assert [told(r) for r in there.results] == [told(r) for r in here.results]
     assert there.graded == 9 and len(read_results(there.path)) == 9
+    assert graders_left(dask) == []
 
 
 def test_two_workers_on_one_machine_never_share_users(dask: LocalCluster, run: Any, modules: Any) -> None:
