@@ -33,7 +33,8 @@ from labkit.grading.results import SubmissionResult, TaskResult, best
 from labkit.grading.submitted import Cell, Refused, read_cells
 
 FOLDER = "nbgrader"
-SECONDS = 900
+SECONDS = 1800
+"""After which nbgrader is taken to hang."""
 CONFIG = "# This nbgrader course is made by `labkit grade --export nbgrader`; delete the folder to have it made anew.\n"
 """By this a course of ours is known."""
 ASKED = re.compile(r"""check\(\s*["'](\d+\.\d+)["']""")
@@ -242,19 +243,23 @@ def _lines(task: TaskResult) -> Iterator[str]:
 
 def _hand_over(message: dict[str, Any], folder: Path, python: Path) -> list[str]:
     script = Path(__file__).with_name("into_nbgrader.py").read_text(encoding="utf-8")
+    python = python.absolute()
     path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"  # nbgrader calls alembic by name
     variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    done = subprocess.run(
-        [str(python), "-c", script],
-        cwd=folder,
-        env={**variables, "PATH": path, "PYTHONIOENCODING": "utf-8"},
-        input=json.dumps(message),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [str(python), "-c", script],
+            cwd=folder,
+            env={**variables, "PATH": path, "PYTHONIOENCODING": "utf-8"},
+            input=json.dumps(message),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NbgraderFailed(f"nbgrader did not take the grades: {error}") from None
     if done.returncode:
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "it said nothing")
         raise NbgraderFailed(f"nbgrader did not take the grades: {last.strip()}")
