@@ -46,3 +46,9 @@ def test_what_an_option_lacks_is_said_before_anything_is_graded(tmp_path: Path) 
         done = grade(tmp_path / "in", "--out", tmp_path / "out", *option)
         assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
         assert not list(tmp_path.glob("out/grades.csv"))
+
+
+def test_a_table_of_expected_points_that_is_not_there_is_said_before_anything_is_graded(tmp_path: Path) -> None:
+    missing = grade(ROOT / "exercises", "--out", tmp_path / "out", "--expected", tmp_path / "none.csv")
+    assert missing.returncode == 2 and "none.csv cannot be read" in missing.stderr
+    assert not (tmp_path / "out").exists()

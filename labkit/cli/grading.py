@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from labkit.errors import LabkitError
-
-if TYPE_CHECKING:
-    from labkit.grading.results import SubmissionResult
 
 
 class Format(StrEnum):
@@ -108,12 +104,14 @@ def grade(
     from labkit.grading.manual import SHEET, marked, read_marks, write_sheet
     from labkit.grading.pages import write_pages
     from labkit.grading.pages.similar import write_similar
+    from labkit.grading.practice.expected import differences, read_expected
     from labkit.grading.results import BROKEN
     from labkit.grading.sandbox import tiers
     from labkit.grading.similarity import alike, write_similarity
     from labkit.grading.withheld import without_hidden
 
     python = nbgrader_export.interpreter(nbgrader) if Format.nbgrader in (export or []) else None
+    must = read_expected(expected) if expected else []
     sheets = [sheet for sheet in (out / SHEET,) if sheet.exists()] + (manual or [])
     marks = {key: mark for sheet in sheets for key, mark in read_marks(sheet).items()}
     pool = None
@@ -163,13 +161,6 @@ def grade(
     if broken and broken == len(results) - refused:
         raise LabkitError(f"{BROKEN}in every submission; the fault is this machine's, and the grades say nothing.")
     if expected:
-        _compare(expected, run.results)
-
-
-def _compare(path: Path, results: Sequence[SubmissionResult]) -> None:
-    from labkit.grading.practice.expected import differences, read_expected
-
-    lines = differences(read_expected(path), results)
-    print("\n".join([*lines, f"{len(lines)} of {len(results)} submissions differ from {path}."]))
-    if lines:
-        raise typer.Exit(1)
+        lines = differences(must, run.results)
+        print("\n".join([*lines, f"{len(lines)} of {len(run.results)} submissions differ from {expected}."]))
+        raise typer.Exit(1 if lines else 0)
