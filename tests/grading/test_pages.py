@@ -49,6 +49,12 @@ def test_the_same_thing_is_said_once(tmp_path: Path) -> None:
     assert [text.count(said) for said in ("503: overloaded", "f(1)", "ZeroDivisionError: by zero")] == [1, 1, 1]
 
 
+def test_a_task_that_was_not_attempted_says_what_is_missing(tmp_path: Path) -> None:
+    check = CheckResult("asks once", 2, "There is no `ask` yet: define it.", "missing", asked=("ask()",))
+    text = page(tmp_path, submission("ada", tasks=(replace(task("1.1", True), checks=(check, check)),)))
+    assert text.count("Not attempted. There is no <code>ask</code> yet") == 1 and "ask()" not in text
+
+
 def test_a_refused_submission_gets_the_sentence_that_says_what_to_do(tmp_path: Path) -> None:
     text = page(tmp_path, submission("bob", refusal="the file is no notebook: save it again"))
     assert "Nothing was run." in text and "The file is no notebook: save it again." in text

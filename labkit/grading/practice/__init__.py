@@ -7,7 +7,8 @@
 
 `labkit grade practice/submitted --out practice/grades --expected practice/expected.csv` then says what differs. What a
 submission must get follows from how it was made: a solution earns all, a cell as it was handed out nothing, a mutant
-what `solutions/mutants/` says, an attack what the answers beside it are worth. The same seed makes the same files.
+that is exact what `solutions/mutants/` says, an attack what the answers beside it are worth. The same seed makes the
+same files.
 
 sheet.py                       the exercises, and the ways to answer a task
 entry.py                       one submission in the making
