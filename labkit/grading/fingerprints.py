@@ -123,6 +123,8 @@ def _word(node: ast.AST, kept: Collection[str]) -> str:
             return f"{type(node).__name__} {name}"
         case ast.Constant(value=str() | bytes()) | ast.JoinedStr():
             return "text"
+        case ast.Constant(value=int(value)):
+            return hex(value)  # Python refuses to write very large numbers in tens
         case ast.Constant(value=value):
             return repr(value)
         case ast.AnnAssign():

@@ -123,6 +123,7 @@ HOSTILE_CODE = {
     "with": "with " + "a, " * 15_000 + "a: pass",
     "nul": "x = 1\0",
     "surrogate": "x = '\ud800'",
+    "large number": f"x = 0x{'f' * 40_000}",
     "huge": "x = 1\n" * 2_000_000,
     "no python": "this is no python",
 }
