@@ -64,7 +64,7 @@ def namespace_of(notebook: Path, edit: Mutant | None = None) -> dict[str, Any]:
             text = "\n".join(line for line in cell.source.split("\n") if not line.startswith("lk.start("))
             if edit and cell.metadata.nbgrader.grade_id == answer_id(edit.task):
                 text = edit.edited(text)
-            exec(compile(text, f"<{cell.id}>", "exec"), namespace)
+            exec(compile(text, f"<{cell.id}>", "exec", dont_inherit=True), namespace)
     return namespace
 
 
