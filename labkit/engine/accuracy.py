@@ -22,6 +22,7 @@ from labkit.sampling import SamplingParams
 TIERS = ("small", "standard", "large")
 PACKS = (1, 5, 10, 20)
 """Items in one prompt."""
+HOT = 1.0
 LONGEST = 600
 EXTRACT = f"Extract {', '.join(datasets.ENTITIES)} from the notice as JSON, dates as YYYY-MM-DD."
 _TYPES = {name: {"type": ["number" if name == "amount" else "string", "null"]} for name in datasets.ENTITIES}
@@ -66,12 +67,15 @@ WORDINGS = (
 )
 
 
-def accuracy(engine: EmbeddedEngine, name: str, wording: Wording, tier: str) -> tuple[float, float]:
+def accuracy(
+    engine: EmbeddedEngine, name: str, wording: Wording, tier: str, temperature: float = 0.0
+) -> tuple[float, float]:
     """Shares of answers that are right, and that are a label in the wanted form at all."""
     names = tuple(datasets.LABELS[name])
     shown = [(str(r["text"]), str(r["label"])) for label in names for r in _first(name, label)]
     rows = datasets.records(name)
-    said = [_label(_say(engine, wording.turns(str(r["text"]), _listed(names), shown), tier)) for r in rows]
+    asked = [wording.turns(str(r["text"]), _listed(names), shown) for r in rows]
+    said = [_label(_say(engine, turns, tier, temperature, seed)) for seed, turns in enumerate(asked)]
     right = sum(answer == row["label"] for answer, row in zip(said, rows, strict=True))
     return right / len(rows), sum(answer in names for answer in said) / len(rows)
 
@@ -113,15 +117,39 @@ def table(engine: EmbeddedEngine, names: Sequence[str]) -> Iterator[str]:
     if "notices" in chosen:
         yield from notices(engine)
     for name in (n for n in chosen if n != "notices"):
-        yield f"\n{name}, {len(datasets.records(name))} held-out texts, right at T = 0\n"
+        yield f"\n{name}, {len(datasets.records(name))} held-out texts, right at T = 0 unless said\n"
         yield "| wording | small | standard | large |"
         yield "|---|---|---|---|"
         for wording in WORDINGS:
             found = [accuracy(engine, name, wording, tier) for tier in TIERS]
             yield f"| {wording.name} | " + " | ".join(f"{right:.1%}" for right, _ in found) + " |"
+        hot = [accuracy(engine, name, WORDINGS[0], tier, HOT)[0] for tier in TIERS]
+        yield f"| {WORDINGS[0].name}, T = {HOT:g} | " + " | ".join(f"{right:.1%}" for right in hot) + " |"
         for size in PACKS[1:]:
             shares = [packed(engine, name, size, tier) for tier in TIERS]
             yield f"| {size} in one prompt | " + " | ".join(f"{right:.1%}" for right in shares) + " |"
+
+
+def summary(engine: EmbeddedEngine) -> Iterator[str]:
+    """The table of README.md: each set by the first wording, at T = 0 and T = 1, packed, and the notices."""
+    yield "| set | small | standard | large |"
+    yield "|---|---|---|---|"
+    for name in ("sentiment", "tickets"):
+        for temperature in (0.0, HOT):
+            right = [accuracy(engine, name, WORDINGS[0], tier, temperature)[0] for tier in TIERS]
+            yield summary_row(f"`{name}`, {len(datasets.records(name))} texts, T = {temperature:g}", right)
+    for size in PACKS[-2:]:
+        right = [packed(engine, "tickets", size, tier) for tier in TIERS]
+        yield summary_row(f"`tickets`, {size} in one prompt, T = 0", right)
+    read = [extracted(engine, "prompt", tier) for tier in TIERS]
+    count = len(datasets.records("notices"))
+    yield summary_row(f"`notices`, {count}, fields right, T = 0", [fields for fields, _ in read])
+    yield summary_row(f"`notices`, all {len(datasets.ENTITIES)} fields right, T = 0", [whole for _, whole in read])
+
+
+def summary_row(name: str, shares: Sequence[float]) -> str:
+    """A row of that table."""
+    return f"| {name} | {' | '.join(f'{share:.1%}' for share in shares)} |"
 
 
 def notices(engine: EmbeddedEngine) -> Iterator[str]:
@@ -134,8 +162,8 @@ def notices(engine: EmbeddedEngine) -> Iterator[str]:
         yield f"| {wording} | " + " | ".join(f"{part:.1%} ({whole:.1%})" for part, whole in found) + " |"
 
 
-def _say(engine: EmbeddedEngine, turns: tuple[Turn, ...], tier: str) -> str:
-    return generate(engine, Prompt(turns, tier), SamplingParams(temperature=0), 0, longest=LONGEST).text
+def _say(engine: EmbeddedEngine, turns: tuple[Turn, ...], tier: str, temperature: float = 0.0, seed: int = 0) -> str:
+    return generate(engine, Prompt(turns, tier), SamplingParams(temperature=temperature), seed, longest=LONGEST).text
 
 
 def _label(answer: str) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from labkit.engine import conditions, labelling, manner
 from labkit.engine.base import Prompt, Turn
 from labkit.engine.finder import THRESHOLD, Finder, Match
 from labkit.engine.skills import SKILL_SLOTS, SKILLS, Asked
-from labkit.engine.source import Intent, Variant, read_folders
+from labkit.engine.source import Example, Intent, Variant, read_folders
 from labkit.engine.template import Template, fill
 from labkit.engine.words import Language
 
@@ -52,14 +52,24 @@ class _Chosen(NamedTuple):
     conditions: frozenset[str]
 
 
+class Opinion(Protocol):
+    """Something that may know what a prompt means where words tell nothing: see `meaning`."""
+
+    def meant(self, prompt: str, lexical: Mapping[str, float]) -> tuple[Intent, Example, float] | None: ...
+
+
+Asker = Callable[[Iterable[Intent]], Opinion]
+
+
 class Library:
     """All intents, ready to answer."""
 
-    def __init__(self, extra_folders: Iterable[Path] = ()) -> None:
+    def __init__(self, extra_folders: Iterable[Path] = (), second_opinion: Asker | None = None) -> None:
         folders = [TEXTS, *extra_folders]
         self.intents = {intent.name: intent for intent in read_folders(folders)}
         self.language = Language(p.read_text(encoding="utf-8") for f in folders for p in f.glob("synonyms.md"))
         self.finder = Finder(self.intents.values(), self.language)
+        self._opinion = second_opinion(self.intents.values()) if second_opinion else None
         self._find_short = lru_cache(maxsize=1_024)(self.finder.find)
         self._find_long = lru_cache(maxsize=8)(self.finder.find)  # keeps the texts, which may be books
 
@@ -84,8 +94,17 @@ class Library:
         holds = conditions.detect(prompt.system, prompt.last_user, json=prompt.json)
         history = _before_last_user(prompt)
         recent = self._recent_intents(history)
-        chosen = self._choose(prompt.last_user, history, recent) or self._story(prompt.last_user) or self._fallback()
+        chosen = self._choose(prompt.last_user, history, recent) or self._unsure(prompt.last_user)
         return self._compose(chosen, holds | chosen.conditions | recent, self.find(prompt.last_user))
+
+    def _unsure(self, said: str) -> _Chosen:
+        """What is said where no example was near enough."""
+        return self._story(said) or self._by_meaning(said) or self._fallback()
+
+    def _by_meaning(self, said: str) -> _Chosen | None:
+        lexical = {m.intent.name: m.score for m in self.find(said)} if self._opinion else {}
+        meant = self._opinion.meant(said, lexical) if self._opinion else None
+        return _Chosen(Match(*meant, {}), {}, frozenset()) if meant else None
 
     def _story(self, said: str) -> _Chosen | None:
         """A sum told as a story is known by its numbers and verbs: no example has the nouns of the next one."""
@@ -168,8 +187,18 @@ def _follows(intent: Intent, recent: frozenset[str]) -> bool:
 def _variant(intent: Intent, holds: frozenset[str]) -> Variant:
     """The variant that asks for most of what holds and for nothing else. Of equals, one that is not just short: any
     answer can be cut."""
-    fitting = [v for v in intent.variants if v.when <= holds]
-    return max(fitting, key=lambda v: (len(v.when), "terse" not in v.when), default=intent.variants[0])
+    fitting = [v for v in intent.variants if _fits(v, holds)]
+    return max(fitting, key=lambda v: (_asked_for(v), "terse" not in v.when), default=intent.variants[0])
+
+
+def _fits(variant: Variant, holds: frozenset[str]) -> bool:
+    """Whether all its conditions hold; of what it may follow, one is enough."""
+    before = {name for name in variant.when if name.startswith("after ")}
+    return variant.when - before <= holds and (not before or bool(before & holds))
+
+
+def _asked_for(variant: Variant) -> int:
+    return len({"after" if name.startswith("after ") else name for name in variant.when})
 
 
 def _before_last_user(prompt: Prompt) -> tuple[Turn, ...]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from labkit.engine import fields, labelling, promptschema, thinking
-from labkit.engine.answers import Answer, Library
+from labkit.engine.answers import Answer, Asker, Library
 from labkit.engine.base import O200K, Prompt, Vocabulary
 from labkit.engine.lattice import Lattice, State
 from labkit.engine.manner import or_fenced
@@ -49,14 +49,14 @@ class EmbeddedEngine:
     name = "embedded"
     vocabulary: Vocabulary = O200K
 
-    def __init__(self, extra_folders: Iterable[Path] = ()) -> None:
+    def __init__(self, extra_folders: Iterable[Path] = (), *, second_opinion: Asker | None = None) -> None:
         """Read the shipped texts and those of further folders; a later intent of the same name replaces an earlier one.
 
         Raises:
             SourceError: a file cannot be learnt; the message names file, line and the fix.
         """
         self._encoding = encoding(O200K.encoding)
-        self.library = Library(extra_folders)
+        self.library = Library(extra_folders, second_opinion)
         self._lattices: OrderedDict[tuple[Template, bool], Lattice] = OrderedDict()
         self._opened: OrderedDict[Prompt, Decoder | StrictDecoder | ToolDecoder] = OrderedDict()
 
@@ -152,6 +152,17 @@ class EmbeddedEngine:
         inside = len(peaks) - (O200K.end in peaks)
         state.distribution = Distribution.of(peaks, floor=FAR / (O200K.size - inside), vocab=O200K.size)
         return state.distribution
+
+
+def with_sentences() -> EmbeddedEngine:
+    """The engine with sentence vectors as a second opinion.
+
+    Raises:
+        WeightsError: the sentence model is not installed.
+    """
+    from labkit.engine.meaning import SecondOpinion  # which brings NumPy and 90 MB of weights
+
+    return EmbeddedEngine(second_opinion=SecondOpinion)
 
 
 class Decoder:

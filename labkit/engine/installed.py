@@ -18,6 +18,7 @@ GROUP = "labkit.engines"
 DEFAULT = "embedded"
 OWN = {
     DEFAULT: "labkit.engine.embedded:EmbeddedEngine",
+    "sentences": "labkit.engine.embedded:with_sentences",
 }
 """Cannot be replaced by a package that takes the same name."""
 OFFERS = ("name", "vocabulary", "open", "think")

@@ -1,36 +1,38 @@
-"""Measures how answers vary with temperature, and writes transcripts to be read.
+"""Measures how answers vary with temperature, how often they are right, and writes transcripts to be read.
 
-python -m labkit.engine.report               # distinct answers and fluency against temperature and top_p
-python -m labkit.engine.report --transcript  # every example prompt at T = 0, 0.7 and 1.2
-python -m labkit.engine.report --accuracy    # right answers on the labelled sets, by tier and wording
+python -m labkit.engine.report               # distinct answers and fluency against temperature and top_p, 50 prompts
+python -m labkit.engine.report "A prompt"    # the same for prompts of your own, a table each
+python -m labkit.engine.report --transcript  # 40 prompts at T = 0, 0.7 and 1.5, each with several seeds
+python -m labkit.engine.report --examples    # the first example of every intent of the texts
+python -m labkit.engine.report --accuracy    # right answers on the labelled sets, by tier, wording and temperature
+python -m labkit.engine.report --finding     # paraphrases and foreign prompts, with and without sentence vectors
+python -m labkit.engine.report --page        # writes the tables of README.md anew
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from labkit.engine.base import O200K, Prompt, Turn
 from labkit.engine.embedded import EmbeddedEngine
-from labkit.engine.source import Table
 from labkit.sampling import Sampler, SamplingParams
 from labkit.tokens import encoding
 
-PROMPTS = (
-    "Explain what a list comprehension is in Python.",
-    "Write a haiku about the first snow",
-    "Write the opening line of a mystery novel.",
-    "Explain what temperature does in an LLM.",
-    "The best thing about Monday mornings is",
-)
+PROMPTS = Path(__file__).with_name("prompts.toml")
+PAGE = Path(__file__).with_name("README.md")
 SETTINGS = [
     *(SamplingParams(temperature=t) for t in (0.0, 0.2, 0.5, 0.7, 1.0, 1.2, 1.5, 2.0)),
     SamplingParams(temperature=1.2, top_p=0.9),
     SamplingParams(temperature=1.5, top_p=0.9),
 ]
+SAMPLES = 50
 LONGEST = 160
+HEAD = ("| temperature | top_p | distinct | stayed on the template | tokens on it |", "|---|---|---|---|---|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,23 @@ class Sample:
     strayed: int
     """Tokens that were written while off the template."""
     tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variety:
+    """How samples of some prompts differ, and how fluent they are."""
+
+    distinct: float
+    """Different texts among the samples of one prompt, the mean over the prompts."""
+    stayed: float
+    """Share of the texts that never left their template: those are as fluent as who wrote it."""
+    on_template: float
+    """Share of the tokens that were written on it."""
+
+    def row(self, params: SamplingParams, samples: int) -> str:
+        """A row of a Markdown table."""
+        shares = f"{self.stayed:.1%} | {self.on_template:.1%}"
+        return f"| {params.temperature} | {params.top_p} | {self.distinct:.1f} of {samples} | {shares} |"
 
 
 def generate(
@@ -57,62 +76,66 @@ def generate(
     return Sample(encoding(O200K.encoding).decode(tokens), strayed, len(tokens))
 
 
-def measure(engine: EmbeddedEngine, prompt: str, params: SamplingParams, samples: int) -> tuple[int, int, float]:
-    """Distinct texts, texts that left the template, and the share of tokens written off it."""
-    asked = Prompt((Turn("user", prompt),))
-    found = [generate(engine, asked, params, seed) for seed in range(samples)]
-    tokens = sum(s.tokens for s in found)
-    off = sum(s.strayed for s in found)
-    return len({s.text for s in found}), sum(s.strayed > 0 for s in found), off / max(tokens, 1)
+def variety(engine: EmbeddedEngine, prompts: Sequence[str], params: SamplingParams, samples: int = SAMPLES) -> Variety:
+    """Samples of each prompt, with the seeds from 0 on."""
+    distinct = stayed = strayed = tokens = 0
+    for said in prompts:
+        asked = Prompt((Turn("user", said),))
+        found = [generate(engine, asked, params, seed) for seed in range(samples if params.temperature else 1)]
+        distinct += len({s.text for s in found})
+        stayed += sum(s.strayed == 0 for s in found) * (samples // len(found))
+        strayed, tokens = strayed + sum(s.strayed for s in found), tokens + sum(s.tokens for s in found)
+    return Variety(distinct / len(prompts), stayed / len(prompts) / samples, 1 - strayed / max(tokens, 1))
 
 
-def table(engine: EmbeddedEngine, prompts: Iterable[str], samples: int) -> Iterator[str]:
-    """Lines of a Markdown table a prompt."""
+def table(engine: EmbeddedEngine, prompts: Sequence[str], samples: int = SAMPLES) -> Iterator[str]:
+    """Lines of a Markdown table, one a setting."""
+    yield from HEAD
+    for params in SETTINGS:
+        yield variety(engine, prompts, params, samples).row(params, samples)
+
+
+def varied() -> list[str]:
+    """The prompts that variety is measured with."""
+    return list(tomllib.loads(PROMPTS.read_text(encoding="utf-8"))["varied"])
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the embedded engine, or print what it says.")
+    parser.add_argument("--samples", type=int, default=SAMPLES)
+    for name in ("transcript", "examples", "accuracy", "finding", "page"):
+        parser.add_argument(f"--{name}", action="store_true")
+    parser.add_argument("prompts", nargs="*", help="instead of the usual fifty; with --accuracy, names of sets")
+    return parser.parse_args()
+
+
+def _tables_of_own(engine: EmbeddedEngine, prompts: Iterable[str], samples: int) -> Iterator[str]:
     for prompt in prompts:
         yield f"\n{prompt}\n"
-        yield "| temperature | top_p | distinct | left the template | tokens off it |"
-        yield "|---|---|---|---|---|"
-        for params in SETTINGS:
-            distinct, left, share = measure(engine, prompt, params, samples)
-            yield f"| {params.temperature} | {params.top_p} | {distinct} of {samples} | {left} | {share:.0%} |"
+        yield from table(engine, [prompt], samples)
 
 
-def transcript(engine: EmbeddedEngine, temperatures: Iterable[float] = (0.0, 0.7, 1.2)) -> Iterator[str]:
-    """What is said to the first example of every intent."""
-    for intent in engine.library.intents.values():
-        if intent.name.startswith(("manner-", "label-", "fallback")):
-            continue
-        prompt = Prompt((Turn("user", _spoken(intent.examples[0].text, intent.table)),))
-        yield f"\n## {intent.name}: {prompt.last_user}  -> {engine.answer(prompt).intent}"
-        for t in temperatures:
-            yield f"[T={t}] " + generate(engine, prompt, SamplingParams(temperature=t), seed=5).text
+def lines(engine: EmbeddedEngine, asked: argparse.Namespace) -> Iterable[str]:
+    """What was asked for, line by line."""
+    from labkit.engine import accuracy, finding, page, transcript  # which generate by way of this module
 
-
-def _spoken(example: str, table: Table | None) -> str:
-    values = dict(zip(table.columns, table.rows[0], strict=True)) if table else {}
-    stand_ins = {"topic": "old trees", "business": "a bakery", "name": "Dana", "text": "hello there", "last": "12"}
-    for name, value in ({**stand_ins, **values}).items():
-        example = example.replace(f"${name}", value.split(" / ")[0])
-    return example.replace("$", "")
+    chosen: dict[str, Callable[[], Iterable[str]]] = {
+        "accuracy": lambda: accuracy.table(engine, asked.prompts),
+        "transcript": lambda: transcript.transcript(engine),
+        "examples": lambda: transcript.examples(engine),
+        "finding": lambda: finding.table(engine),
+        "page": lambda: page.rewrite(engine),
+    }
+    if verb := next((name for name in chosen if getattr(asked, name)), None):
+        return chosen[verb]()
+    if asked.prompts:
+        return _tables_of_own(engine, asked.prompts, asked.samples)
+    return table(engine, varied(), asked.samples)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure the embedded engine, or print what it says.")
-    parser.add_argument("--samples", type=int, default=50)
-    parser.add_argument("--transcript", action="store_true")
-    parser.add_argument("--accuracy", action="store_true")
-    parser.add_argument("prompts", nargs="*", help="instead of the usual five; with --accuracy, names of sets")
-    asked = parser.parse_args()
-    engine = EmbeddedEngine()
-    if asked.accuracy:
-        from labkit.engine import accuracy  # which generates by way of this module
-
-        lines = accuracy.table(engine, asked.prompts)
-    elif asked.transcript:
-        lines = transcript(engine)
-    else:
-        lines = table(engine, asked.prompts or PROMPTS, asked.samples)
-    for line in lines:
+    asked = _asked()
+    for line in lines(EmbeddedEngine(), asked):
         print(line, flush=True)
 
 

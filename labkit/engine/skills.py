@@ -204,6 +204,11 @@ def introduce(asked: Asked) -> Found | None:
     return Found({"name": facts["name"]}) if "name" in facts else None
 
 
+def statement(asked: Asked) -> Found | None:
+    """Nothing for a question: "What do I like?" tells nothing."""
+    return None if "?" in asked.prompt else Found({})
+
+
 SKILLS: dict[str, Skill] = {
     "arithmetic": arithmetic,
     "chain": chain,
@@ -214,6 +219,7 @@ SKILLS: dict[str, Skill] = {
     "numbers": numbers,
     "text": text,
     "introduce": introduce,
+    "statement": statement,
     **{f"recall-{fact}": partial(recall, fact) for fact in ("name", "likes", "city", "job", "favourite")},
 }
 
@@ -229,6 +235,7 @@ SKILL_SLOTS: dict[str, set[str]] = {
     },
     "text": {"upper", "lower", "title", "backwards", "words", "letters"},
     "introduce": {"name"},
+    "statement": set(),
     **{f"recall-{fact}": {fact} for fact in ("name", "likes", "city", "job", "favourite")},
     "wrap": {"answer"},
     "label": {"label"},

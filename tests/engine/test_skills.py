@@ -67,6 +67,16 @@ def test_more_than_are_known_are_not_made_up(ask):
     assert "lab" in ask("List 60 European countries")
 
 
+def test_another_one_follows_any_of_what_it_may_follow(ask):
+    assert "earlier" not in ask("Tell me a joke about databases", "I had one.", "Another one please")
+    assert "earlier" not in ask("Write a haiku about rain", "Rain.", "Another one please")
+    assert "earlier" in ask("Another one please")
+
+
+def test_a_question_about_oneself_is_no_statement(ask):
+    assert ask("I'm Priya and I like rowing.", "Hello!", "What do I like, and what is my name?") == "You like rowing."
+
+
 def test_words_are_counted_only_where_a_text_is_given(ask):
     assert ask("How many words are in the sentence: the sea is calm").startswith("There are 4")
     assert "words =" in ask("How can I count words in a text file with Python?")
