@@ -12,6 +12,9 @@ ingest.py submitted.py job.py        from a folder of strangers' files to jobs
 sandbox/ labserver.py sitting.py     one submission at work, shut in
 judge.py worker.py grade.py          a submission, a grader process, a whole class
 place.py cluster.py                  several graders on one machine, and on many
+manual.py gradebook.py tables.py     what a person gives, and the table of all points
+fingerprints.py similarity.py        which submissions have code in common
+pages/ exports/                      what people and other systems get to see
 scratch.py closing.py                folders and processes that end with their owner
 """
 
