@@ -148,7 +148,8 @@ def grade(
         answers = "1 answer" if ungraded == 1 else f"{ungraded} answers"
         print(f"To grade by hand: {answers} in {sheet}; fill in points and run this again.")
     if pairs:
-        print(f"Code in common, for you to look at: {len(pairs)} pairs in {' and '.join(map(str, similar))}")
+        several = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+        print(f"Code in common, for you to look at: {several} in {' and '.join(map(str, similar))}")
     told = [without_hidden(result) for result in results] if hide_hidden else results
     for name in export or []:
         if python and name is Format.nbgrader:
