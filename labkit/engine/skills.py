@@ -209,6 +209,12 @@ def statement(asked: Asked) -> Found | None:
     return None if "?" in asked.prompt else Found({})
 
 
+def named(asked: Asked) -> Found | None:
+    """The slot `fname` where it is a name that code can have: "a function that adds two numbers" names none."""
+    name = asked.slots["fname"].strip("`").removesuffix("()")
+    return Found({"fname": name}) if name.isidentifier() else None
+
+
 SKILLS: dict[str, Skill] = {
     "arithmetic": arithmetic,
     "chain": chain,
@@ -216,6 +222,7 @@ SKILLS: dict[str, Skill] = {
     "several": several,
     "given-words": given_words,
     "count": count,
+    "named": named,
     "numbers": numbers,
     "text": text,
     "introduce": introduce,
@@ -230,6 +237,7 @@ SKILL_SLOTS: dict[str, set[str]] = {
     "several": {f"{which}{form}" for which in ("", "other_") for form in ("numbered", "bullets", "row", "quoted")},
     "given-words": {"upper", "lower", "title", "backwards", "words", "letters"},
     "count": {"numbers", "lines", "first", "last"},
+    "named": {"fname"},
     "numbers": {
         "given", "total", "sum", "amount", "mean", "largest", "smallest", "ascending", "descending",
     },

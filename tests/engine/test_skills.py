@@ -22,6 +22,12 @@ def test_numbers(ask, prompt, answer):
     assert ask(prompt) == answer
 
 
+def test_a_function_is_named_by_what_can_be_a_name(ask):
+    assert "def is_prime(value):" in ask("Write a Python function called is_prime.")
+    assert "def is_even(number):" in ask("Write a Python function that checks if a number is even. (reader 3)")
+    assert "def" not in ask("Write a function add_tax that adds tax to a price")
+
+
 @pytest.mark.parametrize("prompt", ["What is 5 divided by 0?", "What is 99999999 + 1?", "Count to a million billion"])
 def test_numbers_out_of_reach_get_the_fallback(ask, prompt):
     assert "lab" in ask(prompt)
