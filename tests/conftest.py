@@ -5,6 +5,7 @@ Nothing here mocks a transport: tests talk to `python -m labkit.server` over a s
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -52,6 +53,19 @@ def _isolated_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     stop_recorded_server(home)
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loop_of_the_main_thread() -> Iterator[None]:
+    """LiteLLM's plain calls make an event loop where there is none, and leave it open: they find this one.
+
+    One that is left open is noticed where the next loop takes its place, in some other test.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ Cells run in this process for speed; `test_empty_exercise_in_a_kernel` does it o
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,16 +43,6 @@ TASKS = [(notebook, task) for notebook in SOLUTIONS for task in tasks_of(noteboo
 def session() -> Iterator[Session]:
     with start(seed=7, quiet=True) as session:
         yield session
-
-
-@pytest.fixture(scope="module", autouse=True)
-def loop_of_the_main_thread() -> Iterator[None]:
-    """LiteLLM's plain calls make an event loop where there is none, and leave it open: they find this one."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    asyncio.set_event_loop(None)
-    loop.close()
 
 
 def namespace_of(notebook: Path, edit: Mutant | None = None) -> dict[str, Any]:

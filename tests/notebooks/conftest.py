@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import sys
+import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # for `lesson_runs`
+pytest.register_assert_rewrite("lesson_runs")
+
 ROOT = Path(__file__).resolve().parents[2]
+LESSON_FILES = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +31,24 @@ def save_notebooks() -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="module")
+def fresh(save_notebooks: ModuleType) -> Any:
+    """{lesson: (executed notebook, seconds)}; each lesson runs once for all tests here."""
+    done: dict[Path, tuple[Any, float]] = {}
+
+    def executed(lesson: Path) -> tuple[Any, float]:
+        if lesson not in done:
+            begin = time.perf_counter()
+            notebook = save_notebooks.run(lesson)
+            done[lesson] = notebook, time.perf_counter() - begin
+        return done[lesson]
+
+    return executed
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test with an argument `lesson` runs once for each lesson, by path."""
+    """A test with an argument `lesson` runs once for each lesson, by path, or for those in its module's LESSONS."""
     if "lesson" in metafunc.fixturenames:
-        paths = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+        wanted = getattr(metafunc.module, "LESSONS", None)
+        paths = [path for path in LESSON_FILES if wanted is None or path.stem[:2] in wanted]
         metafunc.parametrize("lesson", paths, ids=[path.stem for path in paths])

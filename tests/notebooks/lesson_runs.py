@@ -1,11 +1,13 @@
-"""Each lesson runs from top to bottom in a fresh kernel, with no key, and fails only where it says so."""
+"""Each lesson runs from top to bottom in a fresh kernel, with no key, and fails only where it says so.
+
+No test file itself: each `test_lessons_*.py` takes these tests for the lessons that it names in LESSONS, so that
+`--dist loadfile` runs several lessons at once.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import time
 from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
@@ -16,21 +18,7 @@ import pytest
 SECONDS_PER_LESSON = 180
 """A guard against a lesson that hangs. It takes under 60 s on two idle cores, and longer beside other tests."""
 EXPECTED = "raises-exception"
-
-
-@pytest.fixture(scope="module")
-def fresh(save_notebooks: ModuleType) -> Any:
-    """{lesson: (executed notebook, seconds)}; each lesson runs once for all tests here."""
-    done: dict[Path, tuple[Any, float]] = {}
-
-    def executed(lesson: Path) -> tuple[Any, float]:
-        if lesson not in done:
-            begin = time.perf_counter()
-            notebook = save_notebooks.run(lesson)
-            done[lesson] = notebook, time.perf_counter() - begin
-        return done[lesson]
-
-    return executed
+pytestmark = pytest.mark.timeout(2 * SECONDS_PER_LESSON)
 
 
 def code(notebook: Any) -> list[Any]:
@@ -66,7 +54,6 @@ def test_lesson_writes_no_warning(lesson: Path, fresh: Any) -> None:
     assert [o.text for o in outputs if o.output_type == "stream" and o.name == "stderr"] == []
 
 
-@pytest.mark.timeout(2 * SECONDS_PER_LESSON)
 def test_lesson_runs_again_in_the_same_kernel(lesson: Path, tmp_path: Path, save_notebooks: ModuleType) -> None:
     """Run All, and Run All again without a restart: nothing that a page leaves behind changes what it shows."""
     page = save_notebooks.read(lesson)
@@ -90,13 +77,3 @@ def kinds(cell: Any) -> tuple[str, list[str]]:
     """The first line of a cell and the kinds of output under it."""
     found = [output.output_type + "".join(sorted(output.get("data", {}))) for output in cell.outputs]
     return cell.source.partition("\n")[0], found
-
-
-def test_a_failing_cell_stops_the_run(tmp_path: Path, save_notebooks: ModuleType) -> None:
-    from nbclient.exceptions import CellExecutionError
-
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": "1 / 0"}
-    path = tmp_path / "broken.ipynb"
-    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
-    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
-        save_notebooks.run(path)
