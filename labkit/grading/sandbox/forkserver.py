@@ -28,7 +28,7 @@ from labkit.grading.sandbox.tiers import Tier
 from labkit.grading.scratch import Scratch
 
 MODULES = (
-    *("openai", "anthropic", "google.genai", "litellm", "boto3", "httpx", "requests", "numpy", "pandas"),
+    *("openai", "anthropic", "google.genai", "litellm", "boto3", "httpx", "requests", "fastapi", "numpy", "pandas"),
     *("matplotlib.pyplot", "IPython", "labkit.session", "labkit.settings", "labkit.status", "labkit.client"),
     *("labkit.grading.notebook", "labkit.daemon", "labkit.prices", "tiktoken", "pydantic", "tenacity"),
 )
