@@ -19,6 +19,7 @@ from labkit.engine.transcript import SEEDS, transcript
 
 HERE = Path(labkit.engine.__file__).parent
 PAGE = (HERE / "README.md").read_text(encoding="utf-8")
+PARAPHRASES = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
 SCRIPT = HERE.parent.parent / "scripts" / "engine-picture"
 
 
@@ -54,7 +55,7 @@ def test_the_accuracy_in_the_page_is_what_is_measured(engine, name, temperature)
 
 
 def test_the_finding_in_the_page_is_what_is_measured(engine):
-    foreign = len(tomllib.loads(PROMPTS.read_text(encoding="utf-8"))["outside"]["prompts"])
+    foreign = len(PARAPHRASES["outside"]["prompts"])
     assert found(engine).row("words", foreign) in rows("finding", PAGE), "run --page of the report"
 
 
@@ -70,3 +71,11 @@ def test_the_transcript_has_forty_prompts_and_every_answer_says_something(engine
     assert sum(line.startswith("\n## ") for line in lines) == 40
     answers = [line for line in lines if line.startswith("[T=")]
     assert len(answers) == 40 * sum(SEEDS.values()) and all(len(line.split("] ", 1)[1]) > 1 for line in answers)
+
+
+def test_what_is_measured_with_is_no_example_of_the_texts(engine):
+    examples = {example.text.lower().rstrip(".?!") for i in engine.library.intents.values() for example in i.examples}
+    asked = [said.lower().rstrip(".?!,") for said in varied()]
+    asked += [said.lower().rstrip(".?!,") for several in PARAPHRASES["within"].values() for said in several]
+    assert len(varied()) == 50 and len(asked) == 50 + 96
+    assert [said for said in asked if said in examples] == []
