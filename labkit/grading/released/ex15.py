@@ -107,7 +107,7 @@ def read(answer: Answer, calls: list[dict[str, Any]], field: str, right: float) 
 
 
 def summed(calls: list[dict[str, Any]], *names: str) -> float:
-    return sum(call[name] for call in calls for name in names)
+    return float(sum(call[name] for call in calls for name in names))
 
 
 @bill.check("the whole bill, and the share that was read from the cache", points=1)
