@@ -263,7 +263,7 @@ def loss(net: Net, lines: list[list[int]]) -> float:
 
 
 def lattice_loss(engine: EmbeddedEngine, lines: list[list[int]], used: list[int]) -> float:
-    """The same of the lattices: what the texts leave open cannot be known by anybody."""
+    """The same of the lattices: what the texts leave open cannot be known by anybody. Not a number without lines."""
     from labkit.engine.base import O200K, Prompt, Turn
 
     total = count = 0.0
@@ -276,7 +276,7 @@ def lattice_loss(engine: EmbeddedEngine, lines: list[list[int]], used: list[int]
             if token != O200K.end:
                 decoder.advance(token)
             count += 1
-    return total / count
+    return total / count if count else math.nan
 
 
 def on_template(engine: EmbeddedEngine, said: str, tokens: list[int]) -> bool:

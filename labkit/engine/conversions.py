@@ -63,9 +63,7 @@ _WRITTEN = re.compile(
     + r")(?![^\W\d_])",
     re.IGNORECASE,
 )
-_CURRENCY = re.compile(
-    rf"\b(?:{'|'.join(CURRENCIES)})\b|[$€£¥₩₹]|\b(?:{'|'.join(CURRENCY_NAMES)})s?\b", re.IGNORECASE
-)
+_CURRENCY = re.compile(rf"\b(?:{'|'.join(CURRENCIES)})\b|[$€£¥₩₹]|\b(?:{'|'.join(CURRENCY_NAMES)})s?\b", re.IGNORECASE)
 _NUMBER_BEFORE = re.compile(r"\d[\d.,]*\s*-?\s*$")
 _NUMBER_BEHIND = re.compile(r"\s?\d")
 _LONGEST_LETTERS = 1
@@ -96,7 +94,7 @@ class Conversion:
 
     @property
     def kind(self) -> str:
-        """"money" or "units"."""
+        """What is converted: money or units."""
         return "money" if self.of_money else "units"
 
 
