@@ -296,7 +296,8 @@ def first_turn(answer: Answer) -> None:
 
 @memory.check("later requests carry both sides, with every block as it came", points=1)
 def later_turns(answer: Answer) -> None:
-    talk, history = answer.make("Talk", "Answer briefly.", "low"), []
+    talk = answer.make("Talk", "Answer briefly.", "low")
+    history: list[dict[str, Any]] = []
     for _ in range(3):
         says(answer, talk, history)
 
