@@ -366,7 +366,7 @@ def first_turn(answer: Answer) -> None:
 @memory.check("later requests carry both sides, with every block as it came", points=1)
 def later_turns(answer: Answer) -> None:
     talk = answer.make("Talk", "Answer briefly.", "low")
-    history: list[dict[str, Any]] = []
+    history: list[list[object]] = []
     for _ in range(3):
         says(answer, talk, history)
 
@@ -384,7 +384,7 @@ def counts_thoughts(answer: Answer) -> None:
 @memory.check("a request that fails leaves the talk as it was", points=1)
 def survives_a_failure(answer: Answer) -> None:
     talk = answer.make("Talk", "Answer briefly.", "low")
-    history: list[dict[str, Any]] = []
+    history: list[list[object]] = []
     says(answer, talk, history)
     answer.lab.fault("forbidden", next=1)
     try:

@@ -297,7 +297,7 @@ def first_turn(answer: Answer) -> None:
 @memory.check("later requests carry both sides, with every block as it came", points=1)
 def later_turns(answer: Answer) -> None:
     talk = answer.make("Talk", "Answer briefly.", "low")
-    history: list[dict[str, Any]] = []
+    history: list[list[object]] = []
     for _ in range(3):
         says(answer, talk, history)
 
