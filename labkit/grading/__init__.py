@@ -19,8 +19,8 @@ scratch.py closing.py                folders and processes that end with their o
 """
 
 from labkit.grading.answer import Answer, Made
-from labkit.grading.expectations import expect, expect_fields, expect_messages, fail
-from labkit.grading.journal import Exchange
+from labkit.grading.expectations import entry, expect, expect_fields, expect_messages, expect_usd, fail
+from labkit.grading.journal import Exchange, billed
 from labkit.grading.notebook import check, hint
 from labkit.grading.results import TaskResult
 from labkit.grading.tasks import Task
@@ -31,10 +31,13 @@ __all__ = [
     "Made",
     "Task",
     "TaskResult",
+    "billed",
     "check",
+    "entry",
     "expect",
     "expect_fields",
     "expect_messages",
+    "expect_usd",
     "fail",
     "hint",
 ]

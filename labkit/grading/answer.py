@@ -110,6 +110,10 @@ class Answer:
         """
         return self._run({"do": "value", "name": name}, name)["value"]
 
+    def anew(self, prompt: str) -> str:
+        """The prompt in a form that no student has seen: "What is a token? (reader 5120)"."""
+        return f"{prompt} (reader {self.rng.randrange(1000, 10_000)})"
+
     def requests(self) -> list[Exchange]:
         """What reached the lab server since the last `call` or `make` began, oldest first."""
         return self._evidence.since(self._mark) if self._evidence else []

@@ -22,6 +22,8 @@ Turns = Sequence[Sequence[object]]
 """Messages as [role, content] pairs."""
 CLOSE = 1e-6
 """How near `near` is: as a share, and for small numbers as a difference."""
+CLOSE_USD = 1e-10
+"""Dollars are sums of floats; a token costs more than this."""
 LONGEST_SHOWN = 120
 """Characters of a value in a sentence. A student's function may return a megabyte."""
 LONGEST_MESSAGE = 90
@@ -99,6 +101,28 @@ def expect_fields(seen: Any, what: str, *, is_: Mapping[str, Any]) -> None:
             fail(f"{what}: expected `{name}` in it, saw {', '.join(f'`{found}`' for found in seen) or 'nothing'}")
         demand = "near" if isinstance(wanted, float) else "is_"
         expect(seen[name], f"`{name}` in {what}", **{demand: wanted})
+
+
+def expect_usd(seen: Any, what: str, is_: float) -> None:
+    """Compare a sum of money, give or take what adding in another order does.
+
+    Raises:
+        Unmet: with "{what}: expected 0.00012300, saw ...".
+    """
+    expect(seen, what, type_=float)
+    if not isclose(seen, is_, rel_tol=CLOSE, abs_tol=CLOSE_USD):
+        fail(f"{what}: expected {is_:.8f}, saw {seen:.8f}")
+
+
+def entry(got: object, key: str, function: str) -> Any:
+    """One entry of the dictionary that a function returned.
+
+    Raises:
+        Unmet: it returned something else, or a dictionary without that entry.
+    """
+    if not isinstance(got, dict) or key not in got:
+        fail(f"what `{function}` returned: expected a dictionary with {key!r} in it, saw {shown(got)}")
+    return got[key]
 
 
 def expect_messages(seen: Turns, what: str, *, is_: Turns) -> None:

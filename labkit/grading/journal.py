@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 from urllib.parse import urlencode, urlsplit
@@ -48,6 +48,30 @@ class Exchange:
         """The messages of a chat request; empty if it has none or they have another shape."""
         found = self.body.get("messages") if isinstance(self.body, dict) else None
         return [m for m in found if isinstance(m, dict)] if isinstance(found, list) else []
+
+    @property
+    def turns(self) -> list[list[object]]:
+        """The messages as [role, content] pairs."""
+        return [[message.get("role"), message.get("content")] for message in self.messages]
+
+    @property
+    def cap(self) -> object:
+        """The limit on output tokens of a chat completion, under either of its names; None without one."""
+        return self.parameter("max_completion_tokens") or self.parameter("max_tokens")
+
+    @property
+    def completion(self) -> str:
+        """The text of a chat completion that succeeded: its first choice."""
+        return str(self.reply["choices"][0]["message"]["content"])
+
+    def parameter(self, name: str) -> Any:
+        """One entry of the body; None if there is none."""
+        return self.body.get(name) if isinstance(self.body, dict) else None
+
+
+def billed(seen: Sequence[Exchange]) -> float:
+    """USD of these requests, as the server's ledger has them."""
+    return sum(sent.cost_usd for sent in seen)
 
 
 class Evidence(Protocol):

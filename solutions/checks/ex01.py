@@ -40,21 +40,6 @@ def chats(answer: Answer, count: int) -> list[Exchange]:
     return seen
 
 
-def turns(sent: Exchange) -> list[list[object]]:
-    """The messages of a request as [role, content] pairs."""
-    return [[message.get("role"), message.get("content")] for message in sent.messages]
-
-
-def reply(sent: Exchange) -> str:
-    """The text that the server answered with."""
-    return str(sent.reply["choices"][0]["message"]["content"])
-
-
-def cap(sent: Exchange) -> object:
-    """The limit on output tokens that a request set, under either of its names."""
-    return sent.body.get("max_completion_tokens", sent.body.get("max_tokens"))
-
-
 # --- 1.1 -------------------------------------------------------------------------------------------------------------
 
 by_hand = Task(
@@ -94,7 +79,7 @@ def posts_once(answer: Answer) -> None:
     if (sent.method, sent.path) != ("POST", CHAT):
         fail(f"`{sent.method} {sent.path}` is not how to create a completion")
     expect(sent.status, "the status of the response", is_=200)
-    expect_messages(turns(sent), "the messages that were sent", is_=[["user", prompt]])
+    expect_messages(sent.turns, "the messages that were sent", is_=[["user", prompt]])
 
 
 @by_hand.check("`post_completion` returns status, text and the tokens that the server counted", points=1)
@@ -103,7 +88,7 @@ def returns_what_came(answer: Answer) -> None:
     [sent] = requests(answer, 1)
     expect(got, "what `post_completion` returned", type_=dict)
     expect(got.get("status"), "`status`", is_=sent.status)
-    expect(got.get("text"), "`text`", is_=reply(sent))
+    expect(got.get("text"), "`text`", is_=sent.completion)
     expect(got.get("total_tokens"), "`total_tokens`", is_=sent.reply["usage"]["total_tokens"])
 
 
@@ -156,7 +141,7 @@ def compare(answer: Answer) -> tuple[str, str, str, object, dict[str, Exchange]]
     vague, specific = (f"{text} Run {answer.rng.randrange(1000)}." for text in answer.rng.sample(SYSTEMS, 2))
     asked = question(answer)
     got = answer.call("compare_system_prompts", vague, specific, asked)
-    sent = {str(turns(one)[0][1]): one for one in chats(answer, 2) if one.messages}
+    sent = {str(one.turns[0][1]): one for one in chats(answer, 2) if one.messages}
     if not {vague, specific} <= sent.keys():
         fail("one of the system prompts did not arrive as the first message of a request")
     return vague, specific, asked, got, sent
@@ -166,7 +151,7 @@ def compare(answer: Answer) -> tuple[str, str, str, object, dict[str, Exchange]]
 def sends_both(answer: Answer) -> None:
     vague, specific, asked, _, sent = compare(answer)
     for system in (vague, specific):
-        expect_messages(turns(sent[system]), "the messages of a request", is_=[["system", system], ["user", asked]])
+        expect_messages(sent[system].turns, "the messages of a request", is_=[["system", system], ["user", asked]])
 
 
 @lever.check("it returns the output tokens of each, as the server counted them", points=1)
@@ -180,7 +165,7 @@ def returns_output_tokens(answer: Answer) -> None:
 @lever.check("nothing else differs between the two requests", points=1)
 def changes_one_thing(answer: Answer) -> None:
     vague, specific, _, _, sent = compare(answer)
-    first, second = ({**sent[text].body, "messages": turns(sent[text])[1:]} for text in (vague, specific))
+    first, second = ({**sent[text].body, "messages": sent[text].turns[1:]} for text in (vague, specific))
     differing = sorted(key for key in first.keys() | second.keys() if first.get(key) != second.get(key))
     if differing:
         fail(f"these fields differ besides the system prompt: {', '.join(differing)}")
@@ -248,7 +233,7 @@ def sends_examples(answer: Answer) -> None:
     for review, _ in answer.rng.sample(REVIEWS, 3):
         words.append(answer.call("label", review))
         [sent] = chats(answer, 1)
-        sent_turns = turns(sent)
+        sent_turns = sent.turns
         expect_messages(sent_turns[-1:], "the last message of the request", is_=[["user", review]])
         answers = [content for role, content in sent_turns if role == "assistant"]
         expect(len(answers), "the number of example answers in the request", at_least=2)
@@ -293,8 +278,8 @@ def first_turn(answer: Answer) -> None:
     talk = answer.make("Conversation", system)
     got = talk.call("ask", asked)
     [sent] = chats(answer, 1)
-    expect_messages(turns(sent), "the messages of the first request", is_=[["system", system], ["user", asked]])
-    expect(got, "what `ask` returned", is_=reply(sent))
+    expect_messages(sent.turns, "the messages of the first request", is_=[["system", system], ["user", asked]])
+    expect(got, "what `ask` returned", is_=sent.completion)
 
 
 @memory.check("every later request carries all that was said before, by both sides", points=1)
@@ -307,7 +292,7 @@ def later_turns(answer: Answer) -> None:
         [sent] = chats(answer, 1)
         said.append(["user", asked])
         expect(len(sent.messages), f"the number of messages in request {turn}", is_=len(said))
-        if turns(sent) != said:
+        if sent.turns != said:
             fail(f"request {turn} has the right number of messages, but not what was said, in order and by role")
         said.append(["assistant", got])
 
@@ -321,7 +306,7 @@ def kept_apart(answer: Answer) -> None:
     other.call("ask", asked)
     [sent] = chats(answer, 1)
     expect_messages(
-        turns(sent),
+        sent.turns,
         "the first request of a second conversation",
         is_=[["system", "Answer at length."], ["user", asked]],
     )
@@ -367,9 +352,9 @@ def fits_at_once(answer: Answer) -> None:
     prompt = question(answer)
     got = answer.call("ask_in_full", prompt, first_cap=2000, top_cap=4000)
     [sent] = chats(answer, 1)
-    expect_messages(turns(sent), "the messages of the request", is_=[["user", prompt]])
-    expect(cap(sent), "the limit on output tokens in the request", is_=2000)
-    expect(got, "what `ask_in_full` returned", is_={"text": reply(sent), "finish_reason": "stop", "caps": [2000]})
+    expect_messages(sent.turns, "the messages of the request", is_=[["user", prompt]])
+    expect(sent.cap, "the limit on output tokens in the request", is_=2000)
+    expect(got, "what `ask_in_full` returned", is_={"text": sent.completion, "finish_reason": "stop", "caps": [2000]})
 
 
 @finish.check("an answer that was cut is asked for again, with twice the room each time", points=1)
@@ -408,19 +393,21 @@ def grows(answer: Answer, first: int, top: int) -> dict[str, object]:
     prompt = f"{LONG} (reader {answer.rng.randrange(100, 1000)})"
     got = answer.call("ask_in_full", prompt, first_cap=first, top_cap=top)
     sent = answer.requests()
-    caps = [cap(one) for one in sent]
+    caps = [one.cap for one in sent]
     expect(len(sent), "the number of requests for an answer that was cut", at_least=2)
     wanted = [min(first * 2**n, top) for n in range(len(sent))]
     expect(caps, f"the limits of the requests, from {first} to at most {top},", is_=wanted)
     for one in sent:
         expect(one.status, "the status of a response", is_=200)
-        expect_messages(turns(one), "the messages of each request", is_=[["user", prompt]])
+        expect_messages(one.turns, "the messages of each request", is_=[["user", prompt]])
     reasons = [one.finish_reasons[0] for one in sent]
     if "stop" in reasons[:-1]:
         fail("it asked again although the answer had ended")
     if reasons[-1] == "length" and caps[-1] != top:
         fail(f"it gave up at {caps[-1]} tokens, although `top_cap` was {top}")
     expect(
-        got, "what `ask_in_full` returned", is_={"text": reply(sent[-1]), "finish_reason": reasons[-1], "caps": caps}
+        got,
+        "what `ask_in_full` returned",
+        is_={"text": sent[-1].completion, "finish_reason": reasons[-1], "caps": caps},
     )
     return dict(got)

@@ -7,7 +7,7 @@ returns is held against that.
 from typing import Any
 
 from labkit import registry, tokens
-from labkit.grading import Answer, Exchange, Task, expect, expect_messages, fail
+from labkit.grading import Answer, Exchange, Task, entry, expect, expect_messages, fail
 from labkit.grading.answer import Made, NoAnswer
 
 MODEL = registry.model("anthropic", "small")
@@ -32,24 +32,8 @@ def answered(answer: Answer, count: int = 1) -> list[Exchange]:
     return seen
 
 
-def turns(sent: Exchange) -> list[list[object]]:
-    """The messages of a request as [role, content] pairs."""
-    return [[message.get("role"), message.get("content")] for message in sent.messages]
-
-
-def parameter(sent: Exchange, name: str) -> Any:
-    return sent.body.get(name) if isinstance(sent.body, dict) else None
-
-
 def text_of(sent: Exchange) -> str:
     return "".join(block["text"] for block in sent.reply["content"] if block["type"] == "text")
-
-
-def entry(got: object, key: str, function: str) -> Any:
-    """One entry of the dictionary that a function returned."""
-    if not isinstance(got, dict) or key not in got:
-        fail(f"what `{function}` returned: expected a dictionary with {key!r} in it, saw {got!r:.100}")
-    return got[key]
 
 
 # --- 3.1 -------------------------------------------------------------------------------------------------------------
@@ -107,9 +91,9 @@ def sends_it(answer: Answer) -> None:
     request = openai_request(answer, "system", temperature=0.3, stop="5", max_tokens=300)
     got = answer.call("ask_moved", request)
     [sent] = answered(answer)
-    expect(parameter(sent, "system"), "the system prompt", is_=request["messages"][0]["content"])
-    expect_messages(turns(sent), "the messages", is_=[["user", request["messages"][1]["content"]]])
-    expect(parameter(sent, "max_tokens"), "`max_tokens`", is_=300)
+    expect(sent.parameter("system"), "the system prompt", is_=request["messages"][0]["content"])
+    expect_messages(sent.turns, "the messages", is_=[["user", request["messages"][1]["content"]]])
+    expect(sent.parameter("max_tokens"), "`max_tokens`", is_=300)
     expect(got, "what `ask_moved` returned", is_=text_of(sent))
 
 
@@ -168,9 +152,9 @@ def posted(answer: Answer, version: str, *temperature: float) -> tuple[dict[str,
     expect(len(seen), "the number of requests", is_=1)
     [sent] = seen
     expect(f"{sent.method} {sent.path}", "the request line", is_=f"POST {MESSAGES}")
-    expect(parameter(sent, "model"), f"the model for version {version!r}", is_=ASKED[version])
-    expect(parameter(sent, "max_tokens"), "`max_tokens`", is_=200)
-    expect_messages(turns(sent), "the messages", is_=[["user", prompt]])
+    expect(sent.parameter("model"), f"the model for version {version!r}", is_=ASKED[version])
+    expect(sent.parameter("max_tokens"), "`max_tokens`", is_=200)
+    expect_messages(sent.turns, "the messages", is_=[["user", prompt]])
     return got, sent
 
 
@@ -204,7 +188,7 @@ def returns_the_text(answer: Answer) -> None:
 def sends_a_temperature(answer: Answer) -> None:
     for temperature in (round(answer.rng.uniform(0.1, 1), 2), 0):
         _, sent = posted(answer, "old", temperature)
-        expect(parameter(sent, "temperature"), "the temperature in the body", is_=temperature)
+        expect(sent.parameter("temperature"), "the temperature in the body", is_=temperature)
         expect(sent.status, f"the status for a temperature of {temperature}", is_=200)
     for version in DATES:
         _, sent = posted(answer, version)
@@ -342,7 +326,7 @@ def says(answer: Answer, talk: Made, history: list[list[object]]) -> Exchange:
     got = talk.call("say", asked)
     [sent] = answered(answer)
     history.append(["user", asked])
-    seen = [[role, blocks(content)] for role, content in turns(sent)]
+    seen = [[role, blocks(content)] for role, content in sent.turns]
     roles = ", ".join(str(role) for role, _ in seen)
     expect(roles, "the roles of the messages", is_=", ".join(str(role) for role, _ in history))
     for number, (mine, right) in enumerate(zip(seen, history, strict=True), 1):
@@ -357,10 +341,10 @@ def first_turn(answer: Answer) -> None:
     system, effort = answer.rng.choice(RULES), answer.rng.choice(("medium", "high"))
     sent = says(answer, answer.make("Talk", system, effort), [])
     expect(sent.model, "the model", is_=MODEL)
-    expect(parameter(sent, "system"), "the system prompt", is_=system)
-    expect(parameter(sent, "thinking"), "`thinking`", is_={"type": "adaptive"})
-    expect(parameter(sent, "output_config"), "`output_config`", is_={"effort": effort})
-    expect(parameter(sent, "max_tokens"), "`max_tokens`", is_=2000)
+    expect(sent.parameter("system"), "the system prompt", is_=system)
+    expect(sent.parameter("thinking"), "`thinking`", is_={"type": "adaptive"})
+    expect(sent.parameter("output_config"), "`output_config`", is_={"effort": effort})
+    expect(sent.parameter("max_tokens"), "`max_tokens`", is_=2000)
 
 
 @memory.check("later requests carry both sides, with every block as it came", points=1)
@@ -402,7 +386,7 @@ def kept_apart(answer: Answer) -> None:
     one, other = answer.make("Talk", "Answer briefly.", "low"), answer.make("Talk", "Use plain words.", "high")
     says(answer, one, [])
     sent = says(answer, other, [])
-    expect(parameter(sent, "system"), "the system prompt of the second talk", is_="Use plain words.")
+    expect(sent.parameter("system"), "the system prompt of the second talk", is_="Use plain words.")
     expect(len(one.value("thinking_tokens")), "the number of counts of the first talk", is_=1)
 
 
@@ -476,9 +460,9 @@ def asks_with_the_rest(answer: Answer) -> None:
     asked = [sent for sent in answer.requests() if sent.path == MESSAGES]
     expect(len(asked), "the number of answers asked for", is_=1)
     right = [[one["role"], one["content"]] for one in talk[dropped:]]
-    expect_messages(turns(asked[0]), "the messages that were sent", is_=right)
-    expect(parameter(asked[0], "system"), "the system prompt", is_=system)
-    expect(parameter(asked[0], "max_tokens"), "`max_tokens`", is_=300)
+    expect_messages(asked[0].turns, "the messages that were sent", is_=right)
+    expect(asked[0].parameter("system"), "the system prompt", is_=system)
+    expect(asked[0].parameter("max_tokens"), "`max_tokens`", is_=300)
     expect(got, "what `ask_fitting` returned", is_={"dropped": dropped, "text": text_of(asked[0])})
 
 

@@ -49,11 +49,6 @@ def one(answer: Answer, path: str, *, status: int = 200) -> Exchange:
     return seen[0]
 
 
-def turns(sent: Exchange) -> list[list[object]]:
-    """The messages of a request as [role, content] pairs."""
-    return [[message.get("role"), message.get("content")] for message in sent.messages]
-
-
 def as_json_lines(sent: Exchange) -> list[dict[str, Any]]:
     """The lines of an answer of Ollama's; one in one piece is a single line."""
     return [sent.reply] if isinstance(sent.reply, dict) else [json.loads(line) for line in str(sent.reply).splitlines()]
@@ -88,7 +83,7 @@ def knocks_at_each(answer: Answer) -> None:
         got, prompt = asks(answer, host, SERVED[host])
         sent = one(answer, f"/{host}/v1/chat/completions")
         expect(sent.body.get("model"), f"the model that {host} was asked for", is_=SERVED[host])
-        expect_messages(turns(sent), f"the messages that {host} was sent", is_=[["user", prompt]])
+        expect_messages(sent.turns, f"the messages that {host} was sent", is_=[["user", prompt]])
         text = sent.reply["choices"][0]["message"]["content"]
         expect_fields(got, f"what `ask` returned for {host}", is_={"status": 200, "text": text})
 
@@ -240,7 +235,7 @@ def native_form(answer: Answer) -> None:
     answer.send("chat", prompt, window)
     sent = one(answer, CHAT)
     expect(sent.body.get("model"), "the model", is_=SMALL)
-    expect_messages(turns(sent), "the messages that were sent", is_=[["user", prompt]])
+    expect_messages(sent.turns, "the messages that were sent", is_=[["user", prompt]])
     expect(options(sent).get("num_ctx"), "`num_ctx` among the options", is_=window)
     if sent.body.get("stream") is False:
         fail("the answer was asked for in one piece; the task is to read a stream")
@@ -348,7 +343,7 @@ def to_claude(answer: Answer) -> None:
     sent, prompt, got = invokes(answer, made_by(answer, "anthropic"), cap)
     expect(sent.body.get("anthropic_version"), "`anthropic_version` in the body", is_="bedrock-2023-05-31")
     expect(sent.body.get("max_tokens"), "`max_tokens` in the body", is_=cap)
-    said = [[role, said_in(content)] for role, content in turns(sent)]
+    said = [[role, said_in(content)] for role, content in sent.turns]
     expect_messages(said, "the messages in the body", is_=[["user", prompt]])
     expect_fields(got, "what `invoke` returned", is_=claude_said(sent))
 
@@ -428,7 +423,7 @@ def converses(answer: Answer, model: str, **more: Any) -> tuple[Exchange, Any]:
     got = answer.call("converse", model, prompt, **more)
     sent = one(answer, "/converse")
     expect(sent.model, "the model in the address", is_=model)
-    said = [[role, said_in(content)] for role, content in turns(sent)]
+    said = [[role, said_in(content)] for role, content in sent.turns]
     expect_messages(said, "the messages that were sent", is_=[["user", prompt]])
     blocks = sent.reply["output"]["message"]["content"]
     wanted = {
@@ -510,7 +505,7 @@ def streams(answer: Answer, model: str) -> tuple[Any, Exchange]:
     got = answer.call("stream", model, prompt)
     sent = one(answer, "/converse-stream")
     expect(sent.model, "the model in the address", is_=model)
-    said = [[role, said_in(content)] for role, content in turns(sent)]
+    said = [[role, said_in(content)] for role, content in sent.turns]
     expect_messages(said, "the messages that were sent", is_=[["user", prompt]])
     return got, sent
 

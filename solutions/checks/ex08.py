@@ -24,11 +24,6 @@ BEGINS_S, TOGETHER_S = 0.3, 2.0
 """When each of ten streams begins, and when all of them are to be there. One after the other they take 3 s."""
 
 
-def reader(answer: Answer, prompt: str) -> str:
-    """The prompt in a form that no student has seen."""
-    return f"{prompt} (reader {answer.rng.randrange(1000, 10_000)})"
-
-
 def chunks(sent: Exchange) -> list[Any]:
     """The JSON of a stream's frames; one that is broken is left out."""
     found = []
@@ -199,7 +194,7 @@ timed = Task(
 
 @timed.check("text, finish reason and the server's count", points=1)
 def reports(answer: Answer) -> None:
-    prompt = reader(answer, answer.rng.choice(SHORT))
+    prompt = answer.anew(answer.rng.choice(SHORT))
     got = answer.call("stopwatch", prompt)
     [sent] = settled(answer, 1)
     expect_stream(sent, prompt)
@@ -211,7 +206,7 @@ def reports(answer: Answer) -> None:
 @timed.check("the clock starts before the request", points=1)
 def starts_early(answer: Answer) -> None:
     answer.lab.fault("unavailable", next=1)
-    got = answer.call("stopwatch", reader(answer, SHORT[0]))
+    got = answer.call("stopwatch", answer.anew(SHORT[0]))
     expect(got, "what `stopwatch` returned", type_=dict)
     seen = got.get("first_s")
     what = "`first_s`, where the client was refused once and waited before it tried again"
@@ -224,12 +219,12 @@ def starts_early(answer: Answer) -> None:
 def waits_for_text(answer: Answer) -> None:
     answer.lab.set(clock={"rate": 1.0})
     answer.lab.fault("stall", next=1, after=1, seconds=WAITS_S)
-    got = answer.call("stopwatch", reader(answer, SHORT[0]))
+    got = answer.call("stopwatch", answer.anew(SHORT[0]))
     expect(got, "what `stopwatch` returned", type_=dict)
     what = f"`first_s`, where {WAITS_S} s pass between the role and the first text"
     expect(got.get("first_s"), what, at_least=WAITS_S - EARLY_S)
     answer.lab.fault("stall", next=1, after=20, seconds=WAITS_S)
-    got = answer.call("stopwatch", reader(answer, SHORT[0]))
+    got = answer.call("stopwatch", answer.anew(SHORT[0]))
     what = f"`last_s` less `first_s`, where {WAITS_S} s pass in the middle"
     expect(round(got.get("last_s", 0) - got.get("first_s", 0), 3), what, at_least=WAITS_S - EARLY_S)
 
@@ -282,7 +277,7 @@ def expect_survived(answer: Answer, *faults: dict[str, Any], **options: Any) -> 
     answer.lab.set(pace=0.001, clock={"rate": 1.0})  # a pace, so that the server notices who leaves
     for fault in faults:
         answer.lab.fault(**fault, next=1)
-    events = answer.call("read", reader(answer, answer.rng.choice(SHORT)), **options)
+    events = answer.call("read", answer.anew(answer.rng.choice(SHORT)), **options)
     on_display = displayed(events)
     seen = settled(answer, len(faults) + 1)
     expect(kinds(events)[-1:], "the last event", is_=["end"])
@@ -295,7 +290,7 @@ def expect_survived(answer: Answer, *faults: dict[str, Any], **options: Any) -> 
 
 @survivor.check("without trouble the pieces come one by one, and it says how it ended", points=1)
 def reads(answer: Answer) -> None:
-    prompt = reader(answer, answer.rng.choice(SHORT))
+    prompt = answer.anew(answer.rng.choice(SHORT))
     events = answer.call("read", prompt)
     on_display = displayed(events)
     [sent] = settled(answer, 1)
@@ -340,7 +335,7 @@ def gives_up(answer: Answer) -> None:
     answer.lab.fault("cut", next=1, after=answer.rng.randrange(35, 55))
     answer.lab.fault("reset", next=1)
     answer.lab.fault("cut", next=1, after=answer.rng.randrange(10, 30))
-    events = answer.call("read", reader(answer, SHORT[0]), attempts=3)
+    events = answer.call("read", answer.anew(SHORT[0]), attempts=3)
     on_display = displayed(events)
     longest = max((text(sent) for sent in settled(answer, 3)), key=len)
     expect(kinds(events), "the types of the events, runs of text as one,", is_=["text", "cut", "cut", "failed"])
@@ -468,7 +463,7 @@ def shown_event(event: dict[str, str]) -> str:
 
 @relay.check("the answer comes as events with ids, and `[DONE]`", points=1)
 def relays(answer: Answer) -> None:
-    prompt = reader(answer, answer.rng.choice(SHORT))
+    prompt = answer.anew(answer.rng.choice(SHORT))
     events, _ = passed_on(answer, prompt=prompt)
     [sent] = settled(answer, 1)
     expect_stream(sent, prompt)
@@ -479,7 +474,7 @@ def relays(answer: Answer) -> None:
 
 @relay.check("headers say what it is and keep buffers off", points=1)
 def says_what_it_is(answer: Answer) -> None:
-    _, got = passed_on(answer, prompt=reader(answer, SHORT[0]))
+    _, got = passed_on(answer, prompt=answer.anew(SHORT[0]))
     headers = got["headers"]
     expect(str(headers.get("content-type")), "the content type", contains="text/event-stream")
     expect(str(headers.get("cache-control")), "`Cache-Control`", contains="no-cache")
@@ -490,7 +485,7 @@ def says_what_it_is(answer: Answer) -> None:
 def stops_the_model(answer: Answer) -> None:
     answer.lab.set(pace=0.3)
     leave = answer.rng.randrange(5, 20)
-    events, _ = passed_on(answer, prompt=reader(answer, GUIDE), leave_after=leave)
+    events, _ = passed_on(answer, prompt=answer.anew(GUIDE), leave_after=leave)
     [sent] = settled(answer, 1)
     expect(len(events), "the number of events until it left", at_least=leave)
     what = f"tokens written for a reader who left after {leave} events"
@@ -501,7 +496,7 @@ def stops_the_model(answer: Answer) -> None:
 @relay.check("`Last-Event-ID` goes on where the browser was", points=1)
 def goes_on(answer: Answer) -> None:
     seen = answer.rng.randrange(40, 120)
-    events, _ = passed_on(answer, prompt=reader(answer, SHORT[1]), last_event_id=seen)
+    events, _ = passed_on(answer, prompt=answer.anew(SHORT[1]), last_event_id=seen)
     [sent] = settled(answer, 1)
     expect_pieces(events[:-1], text(sent), seen)
 
@@ -510,7 +505,7 @@ def goes_on(answer: Answer) -> None:
 def says_it_failed(answer: Answer) -> None:
     for kind in ("error_event", "cut"):
         answer.lab.fault(kind, next=1, after=answer.rng.randrange(10, 30))
-        events, _ = passed_on(answer, prompt=reader(answer, GUIDE))
+        events, _ = passed_on(answer, prompt=answer.anew(GUIDE))
         [sent] = settled(answer, 1)
         expect(events[-1].get("event"), f"the name of the last event after a fault of kind {kind}", is_="error")
         expect_pieces(events[:-1], text(sent), 0)
@@ -533,7 +528,7 @@ meter = Task(
 
 
 def metered(answer: Answer, tier: str) -> tuple[list[float], Exchange]:
-    prompt = reader(answer, SHORT[0])
+    prompt = answer.anew(SHORT[0])
     got = answer.call("costs", prompt, tier)
     [sent] = settled(answer, 1)
     expect(sent.model, "the model", is_=registry.model("openai", tier))

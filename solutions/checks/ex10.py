@@ -181,10 +181,6 @@ lifetime = Task(
 )
 
 
-def reply_text(sent: Exchange) -> str:
-    return str(sent.reply["choices"][0]["message"]["content"])
-
-
 def came(answer: Answer, got: object, asked: str, *, cap: int | None = None) -> None:
     """Fails unless the last `ask` sent the question and returned the new answer."""
     sent = the_request(answer)
@@ -192,7 +188,7 @@ def came(answer: Answer, got: object, asked: str, *, cap: int | None = None) -> 
     expect(sent.body.get("temperature"), "the temperature", is_=0)
     expect(sent.body.get("max_completion_tokens"), "the limit on output tokens", is_=cap)
     expect(texts(sent.messages[-1].get("content")), "the question that was sent", is_=asked)
-    expect(got, "what `ask` returned", is_={"text": reply_text(sent), "cached": False})
+    expect(got, "what `ask` returned", is_={"text": sent.completion, "cached": False})
 
 
 def was_kept(answer: Answer, got: object, text: str, when: str) -> None:
@@ -403,7 +399,7 @@ def returns_usage(answer: Answer) -> None:
     for _ in range(2):
         got = answer.call("ask_handbook", book, day(answer), question(answer))
         sent = the_request(answer)
-        expect(got, "what `ask_handbook` returned", is_={"text": reply_text(sent), **details(sent)})
+        expect(got, "what `ask_handbook` returned", is_={"text": sent.completion, **details(sent)})
 
 
 ### BEGIN HIDDEN TESTS

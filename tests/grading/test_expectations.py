@@ -7,9 +7,11 @@ import pytest
 from labkit.grading.expectations import (
     Unmet,
     conversation,
+    entry,
     expect,
     expect_fields,
     expect_messages,
+    expect_usd,
     fail,
     same,
     shown,
@@ -112,6 +114,21 @@ def test_a_field_that_differs_is_named(seen: Any, sentence: str) -> None:
     with pytest.raises(Unmet) as unmet:
         expect_fields(seen, "it", is_={"a": 0.3, "b": None})
     assert str(unmet.value) == sentence
+
+
+def test_a_sum_of_money_is_told_to_a_fraction_of_a_token() -> None:
+    expect_usd(0.1 + 0.2, "the bill", 0.3)
+    with pytest.raises(Unmet, match=r"^the bill: expected 0\.00012300, saw 0\.00012400$"):
+        expect_usd(0.000124, "the bill", 0.000123)
+    with pytest.raises(Unmet, match="expected a number, saw None"):
+        expect_usd(None, "the bill", 0.1)
+
+
+def test_an_entry_that_is_not_there_is_named() -> None:
+    assert entry({"usd": 0}, "usd", "ask") == 0
+    for got in ({"cost": 0}, [], None):
+        with pytest.raises(Unmet, match="^what `ask` returned: expected a dictionary with 'usd' in it, saw "):
+            entry(got, "usd", "ask")
 
 
 def test_messages_are_compared_and_told_in_words() -> None:

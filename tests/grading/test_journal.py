@@ -8,7 +8,7 @@ import pytest
 
 from labkit import registry
 from labkit.errors import ServerError
-from labkit.grading.journal import Journal
+from labkit.grading.journal import Journal, billed
 
 MODEL = registry.model("openai", "small")
 
@@ -38,11 +38,21 @@ def test_an_exchange_holds_what_went_over_the_wire(lab_server: Any, lab_key: str
     assert lab_key not in str(seen.headers) and seen.headers["authorization"].startswith("Bearer ")
 
 
+def test_an_exchange_tells_what_checks_ask_for(lab_server: Any, lab_key: str, journal: Journal) -> None:
+    mark = journal.last()
+    said = chat(lab_server, lab_key, "What is a token?").json()["choices"][0]["message"]["content"]
+    [seen] = journal.since(mark)
+    assert (seen.turns, seen.completion) == ([["user", "What is a token?"]], said)
+    assert (seen.parameter("model"), seen.parameter("seed"), seen.cap) == (MODEL, None, None)
+    assert billed([seen, seen]) == 2 * seen.cost_usd > 0
+
+
 def test_a_request_that_has_no_messages(lab_server: Any, lab_key: str, journal: Journal) -> None:
     mark = journal.last()
     httpx.get(f"{lab_server.url}/v1/models?limit=3", headers={"Authorization": f"Bearer {lab_key}"})
     [seen] = journal.since(mark)
     assert (seen.method, seen.path, seen.messages, seen.model) == ("GET", "/v1/models", [], "")
+    assert (seen.turns, seen.parameter("model"), seen.cap) == ([], None, None)
 
 
 def test_the_admin_key_reads_any_tenant(lab_server: Any) -> None:

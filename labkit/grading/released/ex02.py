@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from labkit import registry
-from labkit.grading import Answer, Exchange, Task, expect, expect_messages, fail
+from labkit.grading import Answer, Exchange, Task, entry, expect, expect_messages, fail
 from labkit.grading.answer import NoAnswer
 
 MODEL = registry.model("openai", "sampling")
@@ -31,24 +31,8 @@ def chats(answer: Answer, count: int) -> list[Exchange]:
     return seen
 
 
-def turns(sent: Exchange) -> list[list[object]]:
-    """The messages of a request as [role, content] pairs."""
-    return [[message.get("role"), message.get("content")] for message in sent.messages]
-
-
-def parameter(sent: Exchange, name: str) -> Any:
-    return sent.body.get(name) if isinstance(sent.body, dict) else None
-
-
 def texts(sent: Exchange) -> list[str]:
     return [choice["message"]["content"] for choice in sent.reply["choices"]]
-
-
-def entry(got: object, key: str, function: str) -> Any:
-    """One entry of the dictionary that a function returned."""
-    if not isinstance(got, dict) or key not in got:
-        fail(f"what `{function}` returned: expected a dictionary with {key!r} in it, saw {got!r:.100}")
-    return got[key]
 
 
 # --- 2.1 -------------------------------------------------------------------------------------------------------------
@@ -72,7 +56,7 @@ def proposals(answer: Answer, count: int, temperature: float) -> tuple[dict[str,
     business, seed = answer.rng.choice(BUSINESSES), answer.rng.randrange(1, 10_000)
     got = answer.call("taglines", business, count, seed, temperature)
     [sent] = chats(answer, 1)
-    expect(parameter(sent, "seed"), "the seed of the request", is_=seed)
+    expect(sent.parameter("seed"), "the seed of the request", is_=seed)
     return got, sent, business
 
 
@@ -81,10 +65,10 @@ def asks_once_for_all(answer: Answer) -> None:
     count, temperature = answer.rng.randint(3, 9), answer.rng.choice((0.4, 0.9, 1.1))
     _, sent, business = proposals(answer, count, temperature)
     expect(sent.model, "the model", is_=MODEL)
-    expect_messages(turns(sent), "the messages", is_=[["user", f"Write a tagline for a {business}."]])
-    expect(parameter(sent, "n"), "the number of answers that were asked for", is_=count)
-    expect(parameter(sent, "temperature"), "the temperature of the request", is_=temperature)
-    expect(parameter(sent, "stop"), "where an answer is to stop", one_of=["\n", ["\n"]])
+    expect_messages(sent.turns, "the messages", is_=[["user", f"Write a tagline for a {business}."]])
+    expect(sent.parameter("n"), "the number of answers that were asked for", is_=count)
+    expect(sent.parameter("temperature"), "the temperature of the request", is_=temperature)
+    expect(sent.parameter("stop"), "where an answer is to stop", one_of=["\n", ["\n"]])
 
 
 @dozen.check("the different taglines come back, bare and in their order", points=1)
@@ -155,10 +139,10 @@ def asks_for_one_token(answer: Answer) -> None:
     answer.call("judge", review, 0.0)
     [sent] = chats(answer, 1)
     expect(sent.model, "the model of the first request", is_=MODEL)
-    expect_messages(turns(sent), "the messages", is_=[["system", RULE], ["user", review]])
-    expect(parameter(sent, "max_completion_tokens"), "the cap on output tokens", is_=1)
-    expect(parameter(sent, "temperature"), "the temperature", is_=0)
-    expect(parameter(sent, "top_logprobs"), "`top_logprobs` in the request", is_=5)
+    expect_messages(sent.turns, "the messages", is_=[["system", RULE], ["user", review]])
+    expect(sent.parameter("max_completion_tokens"), "the cap on output tokens", is_=1)
+    expect(sent.parameter("temperature"), "the temperature", is_=0)
+    expect(sent.parameter("top_logprobs"), "`top_logprobs` in the request", is_=5)
 
 
 @doubt.check("an answer that is sure enough counts, with its odds", points=1)
@@ -217,8 +201,8 @@ def filled_in(answer: Answer) -> tuple[object, Exchange]:
     got = answer.call("fill", given, text)
     [sent] = chats(answer, 1)
     expect(sent.model, "the model", is_=MODEL)
-    expect_messages(turns(sent), "the messages", is_=[["user", text]])
-    inside = schema(parameter(sent, "response_format"))
+    expect_messages(sent.turns, "the messages", is_=[["user", text]])
+    inside = schema(sent.parameter("response_format"))
     sent_fields = sorted(entry(inside, "properties", "form"))
     expect(sent_fields, "the fields in the form that was sent, by alphabet", is_=sorted(given))
     return got, sent
@@ -283,9 +267,9 @@ def asked_through(answer: Answer, cap: int) -> tuple[dict[str, Any], list[Exchan
     expect(len(seen), "the number of requests", at_least=1, at_most=MOST_REQUESTS)
     for number, sent in enumerate(seen, 1):
         expect(sent.model, f"the model of request {number}", is_=SMALL)
-        expect_messages(turns(sent), f"the messages of request {number}", is_=[["user", prompt]])
-        expect(parameter(sent, "reasoning_effort"), f"the effort of request {number}", is_=effort)
-        expect(parameter(sent, "max_completion_tokens"), f"the cap of request {number}", is_=cap)
+        expect_messages(sent.turns, f"the messages of request {number}", is_=[["user", prompt]])
+        expect(sent.parameter("reasoning_effort"), f"the effort of request {number}", is_=effort)
+        expect(sent.parameter("max_completion_tokens"), f"the cap of request {number}", is_=cap)
         found = outcome(sent)
         effort = "none" if found == "thoughts only" else effort
         cap = 2 * cap if found == "cut" else cap
@@ -380,7 +364,7 @@ def mends_parameters(answer: Answer) -> None:
     name = answer.rng.choice(list(SAMPLING))
     request = old_request(answer, SMALL, max_tokens=cap, **{name: answer.rng.choice(SAMPLING[name])})
     last = mended(answer, request)[-1]
-    expect(parameter(last, "max_completion_tokens"), "`max_completion_tokens` in the end", is_=cap)
+    expect(last.parameter("max_completion_tokens"), "`max_completion_tokens` in the end", is_=cap)
     expect(name in last.body, f"that {name!r} was still sent in the end", is_=False)
 
 
@@ -390,4 +374,4 @@ def leaves_the_rest(answer: Answer) -> None:
     request = old_request(answer, MODEL, seed=answer.rng.randrange(1000), max_completion_tokens=200, **dials)
     [sent] = mended(answer, request)
     for name, value in request.items():
-        expect(parameter(sent, name), f"{name!r} in the request", is_=value)
+        expect(sent.parameter(name), f"{name!r} in the request", is_=value)

@@ -19,11 +19,6 @@ CODE = ("Write a Python function that adds two numbers.", "Write a Python functi
 EXACT = 1e-6
 
 
-def reader(answer: Answer, prompt: str) -> str:
-    """The prompt in a form that no student has seen."""
-    return f"{prompt} (reader {answer.rng.randrange(1000, 10_000)})"
-
-
 def logprobs(answer: Answer, count: int) -> dict[str, float]:
     """Logarithms of probabilities that nearly add up to 1, in no order, with a clear leader."""
     weights = [1.0, *(answer.rng.uniform(0.05, 0.8) for _ in range(count - 1))]
@@ -58,15 +53,6 @@ def only_request(answer: Answer) -> Exchange:
 def expect_question(sent: Exchange, prompt: str) -> None:
     turns = [[turn.get("role"), turn.get("content")] for turn in sent.messages]
     expect_messages(turns, "the messages that were sent", is_=[["user", prompt]])
-
-
-def text(sent: Exchange) -> str:
-    return str(sent.reply["choices"][0]["message"]["content"])
-
-
-def cap(sent: Exchange) -> object:
-    """The limit on output tokens, under either of its names."""
-    return sent.body.get("max_completion_tokens", sent.body.get("max_tokens"))
 
 
 # --- 7.1 -------------------------------------------------------------------------------------------------------------
@@ -139,7 +125,7 @@ def asks_for_candidates(answer: Answer) -> None:
     answer.send("likely", prompt, 0.5)
     sent = only_request(answer)
     expect_question(sent, prompt)
-    expect(cap(sent), "the cap on output tokens", is_=1)
+    expect(sent.cap, "the cap on output tokens", is_=1)
     expect(sent.body.get("logprobs"), "`logprobs`", is_=True)
     expect(sent.body.get("top_logprobs"), "`top_logprobs`", is_=20)
 
@@ -200,7 +186,7 @@ def spent(prompt: str, output: float) -> float:
 @fuse.check("`affordable` is the largest cap that keeps below the limit", points=1)
 def affords(answer: Answer) -> None:
     for _ in range(4):
-        prompt = reader(answer, answer.rng.choice(ESSAYS))
+        prompt = answer.anew(answer.rng.choice(ESSAYS))
         right = answer.rng.randrange(1, 400)
         usd = round(spent(prompt, right + answer.rng.uniform(0.1, 0.9)), 9)
         expect(answer.call("affordable", prompt, usd), f"the cap for {usd:.9f} USD", is_=right)
@@ -208,14 +194,14 @@ def affords(answer: Answer) -> None:
 
 @fuse.check("`ask_within` asks once, with that cap, and says what it cost", points=1)
 def keeps_within(answer: Answer) -> None:
-    prompt, room = reader(answer, ESSAYS[0]), answer.rng.randrange(10, 60)
+    prompt, room = answer.anew(ESSAYS[0]), answer.rng.randrange(10, 60)
     usd = round(spent(prompt, room + 0.5), 9)
     got = answer.call("ask_within", prompt, usd)
     sent = only_request(answer)
     expect_question(sent, prompt)
-    expect(cap(sent), f"the cap for {usd:.9f} USD", is_=room)
+    expect(sent.cap, f"the cap for {usd:.9f} USD", is_=room)
     expect(got, "what `ask_within` returned", type_=dict)
-    expect(got.get("text"), "`text`", is_=text(sent))
+    expect(got.get("text"), "`text`", is_=sent.completion)
     expect(got.get("usd"), "`usd`", at_least=sent.cost_usd - 1e-9, at_most=sent.cost_usd + 1e-9)
 
 
@@ -235,7 +221,7 @@ stop = Task(
 
 
 def expect_until(answer: Answer, stops: list[str]) -> tuple[Any, str | None]:
-    prompt = reader(answer, FRUITS)
+    prompt = answer.anew(FRUITS)
     got = answer.call("until", prompt, stops)
     sent = only_request(answer)
     expect_question(sent, prompt)
@@ -256,17 +242,17 @@ def puts_it_back(answer: Answer) -> None:
 @stop.check("`code_in` returns the code, and no fence", points=1)
 def returns_code(answer: Answer) -> None:
     for prompt in CODE:
-        got = answer.call("code_in", reader(answer, prompt))
+        got = answer.call("code_in", answer.anew(prompt))
         expect(got, "what `code_in` returned", type_=str)
-        written = text(only_request(answer)).partition("```python\n")[2].partition("\n```")[0]
+        written = only_request(answer).completion.partition("```python\n")[2].partition("\n```")[0]
         expect(got.strip(), "the code", is_=written.strip())
         expect(got, "the code", contains="return")
 
 
 @stop.check("talk after the block is not paid for", points=1)
 def stops_at_the_fence(answer: Answer) -> None:
-    answer.send("code_in", reader(answer, CODE[0]))
-    after = text(only_request(answer)).partition("```python\n")[2]
+    answer.send("code_in", answer.anew(CODE[0]))
+    after = only_request(answer).completion.partition("```python\n")[2]
     expect(after, "what was written from the block on", contains="return")
     talk = after.partition("```")[2].strip()
     expect(talk, "what was written after the block", is_="")
@@ -295,7 +281,7 @@ def expect_variants(answer: Answer, prompt: str, n: int, most: int) -> tuple[Any
     expect(seeds, "the seeds of the requests", is_=list(range(first, first + len(seen))))
     by_text: dict[str, int] = {}
     for sent in seen:
-        by_text.setdefault(text(sent), sent.body["seed"])
+        by_text.setdefault(sent.completion, sent.body["seed"])
     right = [{"seed": seed, "text": written} for written, seed in by_text.items()][:n]
     expect(got, "what `variants` returned", type_=list)
     expect([one.get("seed") for one in got], "the seeds that it returned", is_=[one["seed"] for one in right])
@@ -306,15 +292,15 @@ def expect_variants(answer: Answer, prompt: str, n: int, most: int) -> tuple[Any
 @again.check("it returns different answers, each with the seed that makes it", points=1)
 def finds_different_ones(answer: Answer) -> None:
     n = answer.rng.randint(3, 6)
-    got, seen = expect_variants(answer, reader(answer, TAGLINE), n, 30)
+    got, seen = expect_variants(answer, answer.anew(TAGLINE), n, 30)
     expect(len(got), "the number of answers", is_=n)
-    late = len({text(sent) for sent in seen[:-1]}) == n
+    late = len({sent.completion for sent in seen[:-1]}) == n
     expect(late, "whether it asked on after it had enough", is_=False)
 
 
 @again.check("the same call gives the same answers", points=1)
 def repeats(answer: Answer) -> None:
-    prompt, first = reader(answer, JOKE), answer.rng.randrange(1_000)
+    prompt, first = answer.anew(JOKE), answer.rng.randrange(1_000)
     once = answer.call("variants", prompt, 3, first, 30)
     expect(len(answer.requests()), "the number of requests of the first call", at_least=3)
     expect(answer.call("variants", prompt, 3, first, 30), "the second call's answers", is_=once)

@@ -25,11 +25,6 @@ BEGINS_S, TOGETHER_S = 0.3, 2.0
 """When each of ten streams begins, and when all of them are to be there. One after the other they take 3 s."""
 
 
-def reader(answer: Answer, prompt: str) -> str:
-    """The prompt in a form that no student has seen."""
-    return f"{prompt} (reader {answer.rng.randrange(1000, 10_000)})"
-
-
 def chunks(sent: Exchange) -> list[Any]:
     """The JSON of a stream's frames; one that is broken is left out."""
     found = []
@@ -177,7 +172,7 @@ timed = Task(
 
 @timed.check("text, finish reason and the server's count", points=1)
 def reports(answer: Answer) -> None:
-    prompt = reader(answer, answer.rng.choice(SHORT))
+    prompt = answer.anew(answer.rng.choice(SHORT))
     got = answer.call("stopwatch", prompt)
     [sent] = settled(answer, 1)
     expect_stream(sent, prompt)
@@ -189,7 +184,7 @@ def reports(answer: Answer) -> None:
 @timed.check("the clock starts before the request", points=1)
 def starts_early(answer: Answer) -> None:
     answer.lab.fault("unavailable", next=1)
-    got = answer.call("stopwatch", reader(answer, SHORT[0]))
+    got = answer.call("stopwatch", answer.anew(SHORT[0]))
     expect(got, "what `stopwatch` returned", type_=dict)
     seen = got.get("first_s")
     what = "`first_s`, where the client was refused once and waited before it tried again"
@@ -244,7 +239,7 @@ def expect_survived(answer: Answer, *faults: dict[str, Any], **options: Any) -> 
     answer.lab.set(pace=0.001, clock={"rate": 1.0})  # a pace, so that the server notices who leaves
     for fault in faults:
         answer.lab.fault(**fault, next=1)
-    events = answer.call("read", reader(answer, answer.rng.choice(SHORT)), **options)
+    events = answer.call("read", answer.anew(answer.rng.choice(SHORT)), **options)
     on_display = displayed(events)
     seen = settled(answer, len(faults) + 1)
     expect(kinds(events)[-1:], "the last event", is_=["end"])
@@ -257,7 +252,7 @@ def expect_survived(answer: Answer, *faults: dict[str, Any], **options: Any) -> 
 
 @survivor.check("without trouble the pieces come one by one, and it says how it ended", points=1)
 def reads(answer: Answer) -> None:
-    prompt = reader(answer, answer.rng.choice(SHORT))
+    prompt = answer.anew(answer.rng.choice(SHORT))
     events = answer.call("read", prompt)
     on_display = displayed(events)
     [sent] = settled(answer, 1)
@@ -387,7 +382,7 @@ def shown_event(event: dict[str, str]) -> str:
 
 @relay.check("the answer comes as events with ids, and `[DONE]`", points=1)
 def relays(answer: Answer) -> None:
-    prompt = reader(answer, answer.rng.choice(SHORT))
+    prompt = answer.anew(answer.rng.choice(SHORT))
     events, _ = passed_on(answer, prompt=prompt)
     [sent] = settled(answer, 1)
     expect_stream(sent, prompt)
@@ -398,7 +393,7 @@ def relays(answer: Answer) -> None:
 
 @relay.check("headers say what it is and keep buffers off", points=1)
 def says_what_it_is(answer: Answer) -> None:
-    _, got = passed_on(answer, prompt=reader(answer, SHORT[0]))
+    _, got = passed_on(answer, prompt=answer.anew(SHORT[0]))
     headers = got["headers"]
     expect(str(headers.get("content-type")), "the content type", contains="text/event-stream")
     expect(str(headers.get("cache-control")), "`Cache-Control`", contains="no-cache")
@@ -409,7 +404,7 @@ def says_what_it_is(answer: Answer) -> None:
 def stops_the_model(answer: Answer) -> None:
     answer.lab.set(pace=0.3)
     leave = answer.rng.randrange(5, 20)
-    events, _ = passed_on(answer, prompt=reader(answer, GUIDE), leave_after=leave)
+    events, _ = passed_on(answer, prompt=answer.anew(GUIDE), leave_after=leave)
     [sent] = settled(answer, 1)
     expect(len(events), "the number of events until it left", at_least=leave)
     what = f"tokens written for a reader who left after {leave} events"
@@ -432,7 +427,7 @@ meter = Task(
 
 
 def metered(answer: Answer, tier: str) -> tuple[list[float], Exchange]:
-    prompt = reader(answer, SHORT[0])
+    prompt = answer.anew(SHORT[0])
     got = answer.call("costs", prompt, tier)
     [sent] = settled(answer, 1)
     expect(sent.model, "the model", is_=registry.model("openai", tier))

@@ -5,12 +5,11 @@ What a function says of tokens and dollars is held against the lab server's ledg
 usage that it reported. Prices are read from the course's table, so a new price list changes no check.
 """
 
-import math
 import time
 from typing import Any
 
 from labkit import datasets, prices, registry, tokens
-from labkit.grading import Answer, Exchange, Made, Task, expect, fail
+from labkit.grading import Answer, Exchange, Made, Task, billed, expect, expect_usd, fail
 from labkit.grading.answer import NoAnswer
 from labkit.usage import Usage
 
@@ -35,18 +34,7 @@ HANGUP_S = 3.0
 
 
 def question(answer: Answer) -> str:
-    return f"{answer.rng.choice(QUESTIONS)} (reader {answer.rng.randrange(1000, 10_000)})"
-
-
-def expect_usd(seen: Any, what: str, is_: float) -> None:
-    """A sum of money, give or take what floats do."""
-    expect(seen, what, type_=float)
-    if not math.isclose(seen, is_, rel_tol=1e-6, abs_tol=USD):
-        fail(f"{what}: expected {is_:.8f}, saw {seen:.8f}")
-
-
-def billed(seen: list[Exchange]) -> float:
-    return sum(sent.cost_usd for sent in seen)
+    return answer.anew(answer.rng.choice(QUESTIONS))
 
 
 def counted(messages: list[dict[str, str]]) -> int:

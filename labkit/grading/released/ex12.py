@@ -21,11 +21,7 @@ MINUTE_S = 1.0
 
 
 def question(answer: Answer) -> str:
-    return f"{answer.rng.choice(QUESTIONS)} (reader {answer.rng.randrange(1000, 10_000)})"
-
-
-def text(sent: Exchange) -> str:
-    return str(sent.reply["choices"][0]["message"]["content"])
+    return answer.anew(answer.rng.choice(QUESTIONS))
 
 
 def statuses(answer: Answer) -> list[int]:
@@ -138,7 +134,7 @@ def asks_once(answer: Answer) -> None:
     got = answer.call("ask", question(answer))
     seen = answer.requests()
     expect(len(seen), "the number of requests", is_=1)
-    expect(got, "what `ask` returned", is_=text(seen[0]))
+    expect(got, "what `ask` returned", is_=seen[0].completion)
 
 
 @patience.check("passing trouble is passed", points=1)
@@ -146,7 +142,7 @@ def gets_through(answer: Answer) -> None:
     answer.lab.fault("unavailable", next=2)
     got = answer.call("ask", question(answer))
     expect(statuses(answer), "the statuses of the requests", is_=[503, 503, 200])
-    expect(got, "what `ask` returned", is_=text(answer.requests()[-1]))
+    expect(got, "what `ask` returned", is_=answer.requests()[-1].completion)
 
 
 @patience.check("it gives up after `attempts` requests, and nobody retries besides", points=1)
@@ -229,7 +225,7 @@ def served(answer: Answer, given: list[dict[str, Any]]) -> list[Exchange]:
     answer.lab.set(clock={"rate": 60 / MINUTE_S}, limits={"requests_per_minute": LIMIT})
     got = answer.call("serve_all", given, LIMIT, MINUTE_S)
     seen = answer.requests()
-    texts = {sent.messages[-1]["content"]: text(sent) for sent in seen if sent.status == 200}
+    texts = {sent.messages[-1]["content"]: sent.completion for sent in seen if sent.status == 200}
     expect(got, "what `serve_all` returned", type_=list)
     expect(len(got), "the number of answers", is_=len(given))
     lost = sum(not one for one in got)

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from labkit import datasets, registry
-from labkit.grading import Answer, Exchange, Made, Task, expect, fail
+from labkit.grading import Answer, Exchange, Made, Task, billed, expect, expect_usd, fail
 from labkit.grading.answer import NoAnswer
 
 QUESTIONS = ("What is a token?", "What is an API?", "What is a context window?", "What is streaming good for?")
@@ -28,12 +28,10 @@ HANGS_S = 4.0
 """A provider that hangs is silent for so long, and stands in the journal only then."""
 LITELLM_SECONDS = 20.0
 """Its first call in a process loads more of it."""
-USD = 1e-10
-"""Dollars are sums of floats; a token costs more than this."""
 
 
 def question(answer: Answer) -> str:
-    return f"{answer.rng.choice(QUESTIONS)} (reader {answer.rng.randrange(1000, 10_000)})"
+    return answer.anew(answer.rng.choice(QUESTIONS))
 
 
 def name_of(sent: Exchange) -> str:
@@ -58,17 +56,6 @@ def prompt_of(sent: Exchange) -> str:
     """The last message, whether as a text or as parts."""
     content = sent.messages[-1]["content"]
     return content if isinstance(content, str) else "".join(str(part.get("text", "")) for part in content)
-
-
-def billed(seen: list[Exchange]) -> float:
-    return sum(sent.cost_usd for sent in seen)
-
-
-def expect_usd(seen: Any, what: str, is_: float) -> None:
-    """A sum of money, give or take what floats do."""
-    expect(seen, what, type_=float)
-    if not math.isclose(seen, is_, rel_tol=1e-6, abs_tol=USD):
-        fail(f"{what}: expected {is_:.8f}, saw {seen:.8f}")
 
 
 def after_a_hang(answer: Answer) -> list[str]:
