@@ -15,6 +15,8 @@ OPENINGS = ("Name a colour.", "Name a fruit.", "Name an animal.", "The best thin
 ESSAYS = ("Write a guide to streaming for a new colleague.", "Explain what temperature does in an LLM.")
 FRUITS, TAGLINE, JOKE = "List five fruits.", "Write a tagline for a coffee shop.", "Tell me a joke."
 CODE = ("Write a Python function that adds two numbers.", "Write a Python function that reverses a string.")
+TRIES = 3
+"""At a temperature of 1 an answer in some fifty loses its way, and with it its code."""
 EXACT = 1e-6
 
 
@@ -289,23 +291,29 @@ def leaves_it(answer: Answer) -> None:
 
 
 ### END HIDDEN TESTS
+def expect_code(answer: Answer, prompt: str) -> tuple[Any, str]:
+    """What `code_in` returned, and what the model wrote from the block on."""
+    for _ in range(TRIES):
+        got = answer.send("code_in", answer.anew(prompt))
+        written = only_request(answer).completion.partition("```python\n")[2]
+        if "return" in written:
+            break
+    expect(written, "what was written from the block on", contains="return")
+    return got, written
+
+
 @stop.check("`code_in` returns the code, and no fence", points=1)
 def returns_code(answer: Answer) -> None:
     for prompt in CODE:
-        got = answer.call("code_in", answer.anew(prompt))
+        got, written = expect_code(answer, prompt)
         expect(got, "what `code_in` returned", type_=str)
-        written = only_request(answer).completion.partition("```python\n")[2].partition("\n```")[0]
-        expect(got.strip(), "the code", is_=written.strip())
-        expect(got, "the code", contains="return")
+        expect(got.strip(), "the code", is_=written.partition("\n```")[0].strip())
 
 
 @stop.check("talk after the block is not paid for", points=1)
 def stops_at_the_fence(answer: Answer) -> None:
-    answer.send("code_in", answer.anew(CODE[0]))
-    after = only_request(answer).completion.partition("```python\n")[2]
-    expect(after, "what was written from the block on", contains="return")
-    talk = after.partition("```")[2].strip()
-    expect(talk, "what was written after the block", is_="")
+    _, written = expect_code(answer, CODE[0])
+    expect(written.partition("```")[2].strip(), "what was written after the block", is_="")
 
 
 # --- 7.5 -------------------------------------------------------------------------------------------------------------
