@@ -90,7 +90,7 @@ def _write_numbers(ax: Axes, rows: Sequence[TokenBar], drawn: Sequence[int], *, 
     total = sum(drawn)
     for place, (row, count) in enumerate(zip(rows, drawn, strict=True)):
         bars, share = max(row.model, row.final + row.cut), count / total if total else 0.0
-        end = share if bars - 0.02 < share < bars + NUMBER else bars  # beside its bar, and not under the mark
+        end = share if bars < share < bars + NUMBER else bars  # beside its bar, and not under the mark
         said = "cut" if cutting and not row.kept else percent(row.final)  # at T = 0 nothing is cut: all goes to one
         ink = theme.INK if row.kept else theme.MUTED
         ax.text(end + 0.015, place, said, va="center", color=ink, fontsize=9)

@@ -155,6 +155,15 @@ def test_counts_are_marked_as_shares_and_unlisted_tokens_count_for_the_rest() ->
     assert {"6×", "4×"} <= {text.get_text() for text in ax.texts}
 
 
+@pytest.mark.parametrize("counts", [None, {0: 9, 1: 1}, {0: 1, 1: 1}])
+def test_no_number_of_a_row_is_written_on_its_bar(counts: dict[int, int] | None) -> None:
+    ax = plots.next_token(view(Distribution.of({i: 0.5**i for i in range(1, 9)}, vocab=100)), counts=counts)
+    numbers = [text for text in ax.texts if not text.get_text().endswith("×")]
+    longest = [max(ends) for ends in zip(widths(ax, 0), widths(ax, 2), strict=True)]
+    assert len(numbers) == len(longest)
+    assert all(text.get_position()[0] > end for text, end in zip(numbers, longest, strict=True))
+
+
 def test_next_token_draws_on_the_axes_that_it_is_given() -> None:
     from matplotlib.figure import Figure
 
