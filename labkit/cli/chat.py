@@ -35,7 +35,9 @@ def chat(
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens of an answer.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the lab server: answers repeat.")] = None,
 ) -> None:
-    """Talk to a model; answers are streamed, and each one's tokens and cost stand under it.
+    """Talk to a model, at the prompt or once.
+
+    Answers are streamed, and each one's tokens and cost stand under it.
 
     \b
         labkit chat "What is an API?"

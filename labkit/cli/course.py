@@ -24,7 +24,9 @@ def new_exercise(
     title: Annotated[str, typer.Argument(help="What it is about, in a few words.")],
     free_text: Annotated[bool, typer.Option("--free-text", help="With a question that a person grades.")] = False,
 ) -> None:
-    """Begin an exercise: notebook, checks and wrong answers that pass their tests, to be written over.
+    """Begin an exercise of your own.
+
+    A notebook, its checks and wrong answers, which work as they are, to be written over.
 
     \b
         labkit new-exercise 12 "Rate limits"
@@ -54,7 +56,9 @@ def make_class(
         Path | None, typer.Option(help="The folder with solutions/ in it; by default the current one.")
     ] = None,
 ) -> None:
-    """Make up a class to try the grader on: right, partly right, wrong, hostile and odd submissions.
+    """Make up a class to try the grader on.
+
+    Its submissions are right, partly right, wrong, hostile and odd.
 
     \b
         labkit make-class practice

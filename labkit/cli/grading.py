@@ -78,7 +78,9 @@ def grade(
         bool, typer.Option("--allow-weak-sandbox", help="Grade even where submissions cannot be shut in.")
     ] = False,
 ) -> None:
-    """Grade a class: every notebook below a folder, each in a sandbox of its own.
+    """Grade a class, each notebook in a sandbox.
+
+    It takes every notebook below a folder.
 
     \b
         labkit grade submitted/ --out grades/

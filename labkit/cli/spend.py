@@ -17,7 +17,9 @@ def spend(
     days: Annotated[int | None, typer.Option(min=1, help="The last so many days only.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Real money only: calls to real services.")] = False,
 ) -> None:
-    """List what the calls of LLMClient, chat and sweep have cost, out of the ledger.
+    """List what calls have cost, by day and model.
+
+    It reads the ledger, where every call of LLMClient, chat and sweep is written.
 
     \b
         labkit spend                        by day and model

@@ -31,7 +31,9 @@ def sweep(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the lab server: answers repeat, also without seeds.")] = None,
 ) -> None:
-    """Ask every prompt of every model with every combination of parameters; the answers as a table.
+    """Run an experiment from a file to a table.
+
+    It asks every prompt of every model with every combination of parameters.
 
     \b
     A spec, and two ways to use it:
@@ -46,8 +48,12 @@ def sweep(
         labkit sweep spec.toml --estimate
         labkit sweep spec.toml --out answers.csv
 
-    Finished cells are kept: after Ctrl-C or a crash, run it again and it asks for what is missing only. All fields of a
-    spec stand in the text of `labkit.experiments.spec`. Without --out a summary by model and parameters is printed.
+    Finished cells are kept: after Ctrl-C or a crash, run it again and it asks for what is missing only. Without --out
+    a summary by model and parameters is printed. `python -m pydoc labkit.experiments.spec` shows all fields of a spec.
+
+    \b
+    To draw the table, in a notebook:
+        lk.plots.curve(pd.read_csv("answers.csv"), "temperature", "words")
     """
     from labkit import start
     from labkit.experiments.spec import load_spec

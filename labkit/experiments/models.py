@@ -59,6 +59,6 @@ def resolved(model: str) -> tuple[str | None, str | None]:
         registry.UnknownModel: no such model or tier.
     """
     provider, colon, tier = model.partition(":")
-    if colon and tier in registry.TIERS and provider in registry.PROVIDERS:
+    if colon and provider in registry.PROVIDERS:
         return provider, registry.model(provider, tier)
     return (model, None) if "/" in model else (None, model)

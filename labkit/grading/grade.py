@@ -222,7 +222,7 @@ def _write(path: Path, results: Iterable[SubmissionResult]) -> None:
 
 
 def _shown(results: Iterator[SubmissionResult], total: int, progress: bool) -> Iterator[SubmissionResult]:
-    if not progress:
+    if not progress or not total:
         yield from results
         return
     from tqdm import tqdm

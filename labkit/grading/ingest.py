@@ -69,7 +69,7 @@ def find(folder: Path) -> list[Found]:
         NoSubmissions: there is none.
     """
     if not folder.exists():
-        raise NoSubmissions(f"there is no {folder}")
+        raise NoSubmissions(f"there is no folder or zip {folder}")
     root = folder if folder.is_dir() else folder.parent
     entries = list(_walk(folder, 0)) if folder.is_dir() else [(folder, "")]
     found = sorted((one for path, why in entries for one in _of_entry(path, why, root)), key=lambda one: one.file)

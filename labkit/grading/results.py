@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
@@ -166,6 +167,12 @@ class ManualPart:
     """What a person gave; None as long as nobody did."""
     comment: str = ""
     """What that person says to the student."""
+
+    @property
+    def name(self) -> str:
+        """For people: "Task 21.2" of a cell text-21-2, and otherwise the grade_id."""
+        numbered = re.fullmatch(r"text-0*(\d+)-(\d+)", self.id)
+        return f"Task {numbered[1]}.{numbered[2]}" if numbered else self.id
 
 
 BROKEN = "a cell of the exercise itself failed: "

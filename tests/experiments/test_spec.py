@@ -75,6 +75,7 @@ def test_prompts_may_lie_in_a_file_beside_it(tmp_path: Path, name: str, text: st
         ('name = "x"', None, "either prompts or prompts_file"),
         ('prompts_file = "none.txt"', 1, "cannot be read"),
         ('prompts = "Hi"\nmodels = "no-such-model"', 2, "no-such-model"),
+        ('prompts = "Hi"\nmodels = "openai:samplin"', 2, "did you mean sampling or small?"),
         ('prompts = "Hi"\nmetrics = ["wrds"]', 2, "'wrds' is no metric"),
         ('prompts = "Hi"\n[[judge]]\nlow = 1', 2, "needs a rubric"),
     ],

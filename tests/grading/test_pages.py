@@ -77,6 +77,11 @@ def test_points_and_comment_of_a_person_are_on_the_page(tmp_path: Path) -> None:
     assert "2.5 of 8 points" in text and "Short &amp; good" in text
 
 
+def test_free_text_bears_the_number_that_the_notebook_shows(tmp_path: Path) -> None:
+    text = page(tmp_path, submission("ada", manual=(ManualPart("text-01-2", 4, "why"), ManualPart("essay", 4, "so"))))
+    assert "Task 1.2: free text" in text and "essay: free text" in text and "text-01-2" not in text
+
+
 def test_a_character_that_does_not_show_is_made_to(tmp_path: Path) -> None:
     text = page(tmp_path, hostile())
     assert "\u202e" not in text and "\x1b" not in text and "⟨202E⟩" in text and "⟨1B⟩[31m" in text

@@ -53,7 +53,7 @@ def _check(task: TaskResult, number: int, check: CheckResult) -> dict[str, Any]:
 
 def _manual(part: ManualPart) -> dict[str, Any]:
     said = "Not graded yet." if part.earned is None else part.comment
-    return {"score": part.earned or 0.0, "max_score": part.points, "name": part.id, "output": visible_lines(said)}
+    return {"score": part.earned or 0.0, "max_score": part.points, "name": part.name, "output": visible_lines(said)}
 
 
 def _write(result: SubmissionResult, folder: Path) -> Path:

@@ -57,4 +57,4 @@ def _tasks(result: SubmissionResult) -> Iterable[str]:
 def _comments(result: SubmissionResult) -> Iterable[str]:
     for part in result.manual:
         given = "not graded yet" if part.earned is None else f"{part.earned:g} of {part.points:g}"
-        yield f"{part.id}: {given}. {part.comment}".strip()
+        yield f"{part.name}: {given}. {part.comment}".strip()
