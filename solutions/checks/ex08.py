@@ -283,6 +283,8 @@ def expect_survived(answer: Answer, *faults: dict[str, Any], **options: Any) -> 
     expect(kinds(events)[-1:], "the last event", is_=["end"])
     right = whole_text(seen)
     if on_display != right:
+        if len(on_display) == len(right):
+            fail(f"the display shows {len(right)} characters, and not those of the answer: it mixes two attempts")
         say = f"{len(on_display)} characters, which are not the {len(right)} of the answer"
         fail(f"the display shows {say}: text was lost or doubled")
     return events, seen

@@ -19,6 +19,7 @@ MODELS = {
     "anthropic": registry.model("anthropic", "small"),
     "gemini": registry.model("gemini", "sampling"),
 }
+TASK = "Extract the entities of this notice."
 FIELDS = datasets.ENTITIES
 CITIES = ("Paris", "London", "Oslo", "Lisbon", "Madrid", "Vienna", "Lima", "Rome")
 PLAIN_QUESTIONS = ("What is an API?", "What is a token?", "What is a context window?")
@@ -153,8 +154,10 @@ def notice(answer: Answer) -> str:
 def extracted(answer: Answer, provider: str) -> tuple[Any, Exchange]:
     text = notice(answer)
     got, sent = answer.call("extract", provider, text), one(answer, MODELS[provider])
-    if text not in json.dumps(sent.body, ensure_ascii=False).replace('\\"', '"'):
-        fail(f"the request to {provider}: expected the notice {text!r} in it, did not find it")
+    body = json.dumps(sent.body, ensure_ascii=False).replace('\\"', '"')
+    for what, part in (("`TASK`", TASK), ("the notice", text)):
+        if part not in body:
+            fail(f"the request to {provider}: expected {what} {part!r} in it, did not find it")
     return got, sent
 
 
@@ -219,10 +222,12 @@ ruling = Task(
 GOOD = {"person": None, "organisation": None, "place": None, "date": "2026-03-14", "amount": 60, "currency": "EUR"}
 RULES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"currency": None}, "currency"),
+    ({"amount": 0, "currency": None}, "currency"),
     ({"amount": None}, "amount"),
     ({"amount": 501}, "amount"),
     ({"date": "14 March 2026"}, "date"),
     ({"date": "2026-3-14"}, "date"),
+    ({"date": "2026-03-14, noon"}, "date"),
 )
 """Changes that break a rule, with a limit of 500, and the field that a sentence has to name."""
 
@@ -265,7 +270,7 @@ def asked_again(answer: Answer, attempts: int) -> list[Exchange]:
 
 @ruling.check("`problems` finds each broken rule and names the field", points=1)
 def finds_problems(answer: Answer) -> None:
-    for fine in ({}, {"amount": None, "currency": None}, {"date": None}, {"amount": 500}):
+    for fine in ({}, {"amount": None, "currency": None}, {"date": None}, {"amount": 500}, {"amount": 0}):
         expect(answer.call("problems", {**GOOD, **fine}, 500), f"the problems of {GOOD | fine}", is_=[])
     for change, name in RULES:
         found = answer.call("problems", {**GOOD, **change}, 500)

@@ -103,7 +103,6 @@ REVIEWS = (
     "My whole family enjoys it.",
 )
 LABELS = ("positive", "negative")
-CLOSE = 1e-9
 
 
 def candidate(token: str, probability: float) -> dict[str, object]:
@@ -113,7 +112,7 @@ def candidate(token: str, probability: float) -> dict[str, object]:
 def expect_odds(seen: object, what: str, right: dict[str, float]) -> None:
     for label, value in right.items():
         share = entry(seen, label, "odds")
-        expect(share, f"{what}, of {label!r}", at_least=value - CLOSE, at_most=value + CLOSE)
+        expect(share, f"{what}, of {label!r}", near=value)
 
 
 def likeliest(sent: Exchange) -> dict[str, float]:

@@ -304,7 +304,7 @@ def finds_front(answer: Answer) -> None:
     expect(answer.call("front", mixed), f"the front of {mixed}", is_=["a", "b", "e"])
 
 
-@saving.check("`frugal` is right often enough, for half the money", points=1)
+@saving.check("`frugal` is right often enough, for half the money (a tenth at grading)", points=1)
 def costs_half(answer: Answer) -> None:
     labelled(answer, 0.5)
 

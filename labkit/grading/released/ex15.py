@@ -103,7 +103,7 @@ def read(answer: Answer, calls: list[dict[str, Any]], field: str, right: float) 
     got = answer.call("read_bill", calls)
     expect(got, "what `read_bill` returned", type_=dict)
     expect(sorted(got), "the fields of the result", is_=["hidden", "paid_twice", "read", "usd"])
-    expect(got[field], f"`{field}`", at_least=right - 1e-9, at_most=right + 1e-9)
+    expect(got[field], f"`{field}`", near=right)
 
 
 def summed(calls: list[dict[str, Any]], *names: str) -> float:
