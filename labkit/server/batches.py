@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from labkit.server.tenants import Tenant
 
 MOST_BATCHES = 200
-"""Batches that a tenant may keep."""
+"""Batches of a provider that a tenant may keep. The oldest that is over makes room for one more."""
 LOOK_S = 8.0
 """Real seconds that a look waits for lines that are due. What is not done by then is done soon after."""
 MIXED = 256
@@ -180,10 +180,9 @@ class Batches:
             extras: one value a line, handed through to its result.
 
         Raises:
-            ApiError: there are too many batches, or no room for the lines.
+            ApiError: there are too many batches that go on, or no room for the lines.
         """
-        if sum(provider == protocol.name for provider, _ in self._batches) >= MOST_BATCHES:
-            raise ApiError("invalid_request", f"The lab server keeps at most {MOST_BATCHES} batches for a key.")
+        self._make_room(protocol.name)
         id = f"{prefix}{uuid4().hex[:24]}"
         batch = Batch(
             id=id,
@@ -208,6 +207,17 @@ class Batches:
         self._batches[protocol.name, id] = batch
         self._save(batch)
         return batch
+
+    def _make_room(self, provider: str) -> None:
+        """Forget the oldest batch that is over, if there are as many as may be kept."""
+        kept = self.all_of(provider)
+        if len(kept) < MOST_BATCHES:
+            return
+        over = [batch for batch in kept if batch.settled]
+        if not over:
+            message = f"The lab server keeps at most {MOST_BATCHES} batches for a key."
+            raise ApiError("invalid_request", f"{message} One that has ended makes room once you have looked at it.")
+        self.delete(over[-1])
 
     def find(self, provider: str, id: str) -> Batch | None:
         return self._batches.get((provider, id))

@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from labkit import prices, registry
+from labkit.server.batches import MOST_BATCHES
 from labkit.usage import Usage
 
 MODEL = registry.model("anthropic", "small")
@@ -113,6 +114,15 @@ def test_list_pages_both_ways(tenant):
     assert [b.id for b in batches.list(limit=2)] == made
     assert [b.id for b in batches.list(limit=1, after_id=made[1]).data] == [made[2]]
     assert [b.id for b in batches.list(limit=2, before_id=made[3]).data] == made[1:3]
+
+
+def test_the_oldest_batch_that_is_over_makes_room(tenant):
+    first, *others = [submit(tenant, request("a")).id for _ in range(MOST_BATCHES)]
+    with pytest.raises(anthropic.BadRequestError, match="One that has ended makes room"):
+        submit(tenant, request("b"))
+    later(tenant, tenant.anthropic.messages.batches.retrieve(first))
+    newest = submit(tenant, request("b")).id
+    assert {batch.id for batch in tenant.anthropic.messages.batches.list(limit=1000)} == {newest, *others}
 
 
 @pytest.mark.parametrize(
