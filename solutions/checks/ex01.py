@@ -67,7 +67,7 @@ def gets_the_list(answer: Answer) -> None:
     listed = sorted(model["id"] for model in sent.reply["data"])
     expect(ids, "what `list_models` returned", type_=list)
     expect(len(ids), "the number of ids", is_=len(listed))
-    expect(ids, "the ids, in alphabetical order,", is_=listed)
+    expect(ids, "the ids in alphabetical order", is_=listed)
 
 
 @by_hand.check("`post_completion` sends one POST with a model and one user message", points=1)
