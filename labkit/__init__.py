@@ -44,6 +44,7 @@ _HOME = {
     "registry": "labkit.registry:",
     "sampling": "labkit.sampling:",
     "sampling_lens": "labkit.widgets",
+    "solution": "labkit.grading",
     "start": "labkit.session",
     "stream_viewer": "labkit.widgets",
     "sweep": "labkit.experiments",

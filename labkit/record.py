@@ -146,6 +146,12 @@ def checked(task: str, *, passed: bool) -> None:
     _note(kind="task", task=task, passed=passed)
 
 
+def attempts(task: str) -> tuple[bool, int]:
+    """Whether a task has passed once, and how often it has failed."""
+    notes = [note for note in _read(_file())[0] if note.get("kind") == "task" and note.get("task") == task]
+    return any(note.get("passed") for note in notes), sum(not note.get("passed") for note in notes)
+
+
 def _note(**what: Any) -> None:
     """Append a line. A disk that is full spoils no quiz: `progress()` says so later."""
     line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), **what}).encode()

@@ -32,7 +32,7 @@ from labkit.providers import LAB_PREFIX, PROVIDERS
 from labkit.secret import Secret
 
 PREFIX = "LABKIT_"
-ELSEWHERE = ("CHECKS", "DEBUG", "GRADING", "SESSION_URL")
+ELSEWHERE = ("CHECKS", "DEBUG", "GRADING", "SESSION_URL", "SOLUTION_AFTER")
 """Names after the prefix that other parts of labkit read from the environment by themselves."""
 EXPECTED = {
     "live": f"names out of {', '.join(PROVIDERS)}, with commas between them",

@@ -4,7 +4,7 @@ tasks.py expectations.py answer.py   what a check file is written with
 workspace.py deadline.py settle.py   the student's side: steps in, plain JSON values out
 journal.py refusals.py labhand.py    the evidence: what the lab server saw, what the student's code was refused
 run.py results.py card.py            one task checked, its result as data and as a card
-notebook.py                          check() and hint()
+notebook.py reference.py             check() and hint(), solution()
 regions.py release.py                from solutions/ to exercises/
 mutants.py practice/                 wrong answers, and a made-up class to try the grader on
 exercise.py                          from solutions/ to what the grader knows
@@ -22,6 +22,7 @@ from labkit.grading.answer import Answer, Made
 from labkit.grading.expectations import entry, expect, expect_fields, expect_messages, expect_usd, fail
 from labkit.grading.journal import Exchange, billed
 from labkit.grading.notebook import check, hint
+from labkit.grading.reference import solution
 from labkit.grading.results import TaskResult
 from labkit.grading.tasks import Task
 
@@ -40,4 +41,5 @@ __all__ = [
     "expect_usd",
     "fail",
     "hint",
+    "solution",
 ]

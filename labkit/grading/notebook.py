@@ -102,7 +102,7 @@ def check(task_id: str, *, hidden: bool = False, seed: int | None = None) -> Tas
     with Journal(session.url, session.key) as journal:
         result = _with_hint(run_task(task, Workspace(_namespace()), journal, seed), task)
     mode = os.environ.get(MODE, "")
-    if not mode and not hidden:  # a student's own check, and not a grader's
+    if not mode and not hidden and result.attempted:  # a student's own check, and not a grader's
         record.checked(task.id, passed=result.passed)
     if mode == "points":
         return result.earned

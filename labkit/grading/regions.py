@@ -47,6 +47,11 @@ def spans(text: str, region: Region) -> list[range]:
     return found
 
 
+def without_markers(text: str) -> str:
+    """A solution as a reader wants it: all of it, without the lines that say where it begins and ends."""
+    return "\n".join(line for line in text.split("\n") if line.strip() not in SOLUTION)
+
+
 def cut(text: str, region: Region, stub: tuple[str, ...] = ()) -> str:
     """`text` without its regions of one kind, each replaced by `stub` at the indent of its begin marker.
 

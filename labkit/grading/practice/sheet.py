@@ -12,7 +12,7 @@ from typing import Any
 
 from labkit.grading.exercise import Exercise, NoExercise, chosen, load_exercises
 from labkit.grading.mutants import load_mutants
-from labkit.grading.regions import BEGIN_SOLUTION, END_SOLUTION
+from labkit.grading.regions import without_markers
 from labkit.grading.release import release_notebook
 
 
@@ -79,19 +79,15 @@ def _sheet(course: Path, exercise: Exercise) -> Sheet:
     answers = {}
     for task in exercise.tasks:
         if (source := solved.get(answer_id(task.id))) is not None:
-            wrong = [Answer(_without_markers(m.edited(source)), task.points - m.costs, m.why) for m in mutants
+            wrong = [Answer(without_markers(m.edited(source)), task.points - m.costs, m.why) for m in mutants
                      if m.task == task.id]  # fmt: skip
             stub = Answer(empty[answer_id(task.id)], 0.0, "left as it was handed out")
-            answers[task.id] = [Answer(_without_markers(source), task.points, ""), stub, *wrong]
+            answers[task.id] = [Answer(without_markers(source), task.points, ""), stub, *wrong]
     return Sheet(exercise, json.loads(release_notebook(path)), answers)
 
 
 def _id(cell: dict[str, Any]) -> str:
     return str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
-
-
-def _without_markers(source: str) -> str:
-    return "\n".join(line for line in source.split("\n") if line.strip() not in (BEGIN_SOLUTION, END_SOLUTION))
 
 
 def _defined(source: str) -> Iterator[str]:
