@@ -146,7 +146,9 @@ def _summary(reading: Reading, text: str) -> Template:
 
 def _reasons(reading: Reading, text: str) -> Template:
     """What the plain answer says where there is nothing but a question, else what the text says."""
-    return reading.answer if reading.answer and reading.document == reading.request else prose.reasons(text)
+    if reading.answer and reading.document == reading.request and " " in likeliest(reading.answer):  # no mere label
+        return reading.answer
+    return prose.reasons(text)
 
 
 def _title(reading: Reading, text: str) -> Template:

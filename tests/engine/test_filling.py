@@ -73,3 +73,8 @@ def test_names_that_follow_each_other_are_two():
 @pytest.mark.parametrize("said", ["EUR 250 was paid by Lena.", "Lena Fischer paid €250.", "She paid 250 euros."])
 def test_a_currency_may_stand_on_either_side(filled, said):
     assert filled(said, amount="number", currency="string") == {"amount": 250, "currency": "EUR"}
+
+
+def test_a_label_is_no_reason(filled):
+    ticket = "Sort this ticket into a queue.\n\nThe trial was advertised as free and today 29 was taken from my Visa."
+    assert filled(ticket, reasoning="string", queue="string")["reasoning"].startswith('The text says "')
