@@ -114,7 +114,6 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": "return response.choices[0].message.content.strip().lower()",
             "new": 'return "positive"',
             "costs": 1,
-            "exact": True,
         },
         {
             "why": "returns the reply as it came, in capitals",

@@ -124,8 +124,7 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "why": "puts the first stop sequence back whatever happened",
             "old": '"text": text + (answer.stop_sequence or "")',
             "new": '"text": text + stops[0]',
-            "costs": 2,
-            "exact": True,
+            "costs": 1,
         },
         {
             "why": "stops at the fence that opens",

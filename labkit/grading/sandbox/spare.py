@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import secrets
 import subprocess
 import sys
 import threading
@@ -31,6 +32,8 @@ from labkit.grading.scratch import Scratch
 
 OF_THE_SYSTEM = ("SYSTEMROOT", "WINDIR", "TEMP", "TMP", "PYTHONPATH")
 """What a process of Windows cannot start without, and where an uninstalled labkit lies."""
+MARK_SECONDS = 1.0
+"""How long output may be behind its answer."""
 
 
 class SpareServer(Closing):
@@ -74,6 +77,32 @@ class SpareServer(Closing):
         return SpareWork(process, scratch, self.limits)
 
 
+class MarkedOutput(Output):
+    """Output that a thread reads, so perhaps after the answer has come: a mark at its end tells that it is whole."""
+
+    def __init__(self, largest: int) -> None:
+        super().__init__(largest)
+        self._changed = threading.Condition()
+        self._newest = b""
+
+    def feed(self, data: bytes) -> None:
+        with self._changed:
+            super().feed(data)
+            self._newest = (self._newest + data)[-PIECE:]
+            self._changed.notify_all()
+
+    def take(self) -> str:
+        with self._changed:
+            return super().take()
+
+    def wait_for(self, mark: bytes) -> None:
+        """Wait until the mark has arrived, for a second at most, and take it out."""
+        with self._changed:
+            if self._changed.wait_for(lambda: mark in self._newest, MARK_SECONDS):
+                self._seen -= len(mark)
+                self._kept = self._kept.replace(mark, b"")
+
+
 class SpareWork:
     """A process that waits for a submission or runs one. The same face as the fork server's `Work`."""
 
@@ -84,7 +113,7 @@ class SpareWork:
         self._asked = 0
         self._versions: dict[str, str] | None = None
         self._ended: str | None = None
-        self.output = Output(limits.output_bytes)
+        self.output = MarkedOutput(limits.output_bytes)
         self._threads = [
             _reading(process.stdout, self._answers.put),
             _reading(process.stderr, self.output.feed),
@@ -112,8 +141,11 @@ class SpareWork:
     def ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
         """As `Channel.ask`."""
         self._asked += 1
-        self._send({"id": self._asked, **message})
-        return the_answer(self._wait(time.monotonic() + seconds), self._asked)
+        mark = secrets.token_hex(16)
+        self._send({"id": self._asked, "mark": mark, **message})
+        answer = the_answer(self._wait(time.monotonic() + seconds), self._asked)
+        self.output.wait_for(mark.encode())
+        return answer
 
     def end(self) -> str:
         """Kill it and what it started, and say how it ended."""

@@ -160,12 +160,12 @@ def sandbox(missing: Callable[[str], NoReturn]) -> Tier:
 
 @pytest.fixture(scope="session")
 def grader(sandbox: Tier) -> Iterator[Grader]:
-    os.environ["INSTRUCTORS_OPENAI_API_KEY"] = CANARY
+    os.environ["INSTRUCTORS_OPENAI_KEY"] = CANARY
     try:
         with Grader(sandbox, limits=LIMITS, modules=MODULES) as grader:
             yield grader
     finally:
-        del os.environ["INSTRUCTORS_OPENAI_API_KEY"]
+        del os.environ["INSTRUCTORS_OPENAI_KEY"]
 
 
 @pytest.fixture
