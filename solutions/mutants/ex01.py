@@ -127,7 +127,6 @@ MUTANTS: dict[str, list[dict[str, object]]] = {
             "old": 'few_shot("Label the review with one word, positive or negative.", examples, review)',
             "new": 'few_shot("Label the review with one word, positive or negative.", [], review)',
             "costs": 1,
-            "exact": True,
         },
     ],
     "1.4": [
